@@ -1,0 +1,83 @@
+import { parseArgs } from 'node:util';
+import { basename, dirname, resolve } from 'node:path';
+import { prepareHost } from './host.js';
+import { kernelNames, loadKernel } from './kernel.js';
+import { buildModule, driver, type ModuleSource } from './kmod.js';
+import { ensureRootFs } from './rootfs.js';
+import { runScript } from './script.js';
+import { parseSize } from './size.js';
+
+const DEFAULT_KERNEL = 'bookworm-6.1';
+
+const USAGE = `usage:
+  cli.ts build  [--kernel NAME]...                    build the module only
+  cli.ts run    [--kernel NAME] --script FILE [--disk SIZE]... [--timeout S] [--shell]
+  cli.ts shell  [--kernel NAME] [--disk SIZE]...      a shell in a VM
+  cli.ts test   [--kernel NAME]... [--case GLOB]... [--jobs N] [--keep]
+  cli.ts list                                         kernels and cases
+kernels: ${kernelNames().join(', ')}
+`;
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      kernel: { type: 'string', multiple: true },
+      case: { type: 'string', multiple: true },
+      script: { type: 'string' },
+      disk: { type: 'string', multiple: true },
+      timeout: { type: 'string', default: '120' },
+      module: { type: 'string' },
+      jobs: { type: 'string', default: '2' },
+      shell: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const kernels = values.kernel ?? [DEFAULT_KERNEL];
+  const command = positionals[0];
+  if (values.help || command === undefined) {
+    process.stdout.write(USAGE);
+    return values.help ? 0 : 2;
+  }
+  await prepareHost();
+  switch (command) {
+    case 'build':
+      for (const name of kernels) {
+        const rootFs = await ensureRootFs(await loadKernel(name));
+        const build = await buildModule(rootFs, moduleSource(values.module));
+        process.stdout.write(`${build.log}${build.dir}\n`);
+      }
+      return 0;
+    case 'run':
+    case 'shell': {
+      if (command === 'run' && values.script === undefined) throw new Error('run needs --script');
+      return runScript({
+        kernel: kernels[0] ?? DEFAULT_KERNEL,
+        ...(values.script === undefined ? {} : { script: resolve(values.script) }),
+        disks: (values.disk ?? ['512M']).map(parseSize),
+        timeout: Number(values.timeout),
+        source: moduleSource(values.module),
+        shell: values.shell || command === 'shell',
+      });
+    }
+    default:
+      process.stdout.write(USAGE);
+      return 2;
+  }
+}
+
+/** Another module than the driver, as DIR/NAME.ko: for trying the harness or an experiment. */
+function moduleSource(path: string | undefined): ModuleSource {
+  if (path === undefined) return driver;
+  return { dir: resolve(dirname(path)), module: basename(path) };
+}
+
+main().then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  },
+);

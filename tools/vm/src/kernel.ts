@@ -1,0 +1,36 @@
+/** What one file under kernels/ says; adding a kernel is adding such a file. */
+import { readdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { toolRoot } from './paths.js';
+
+export interface KernelDefinition {
+  /** Debian suite that the root file system is made from. */
+  readonly suite: string;
+  /** Packages that bring the kernel and its headers; the common ones are in rootfs.ts. */
+  readonly packages: readonly string[];
+  /** Which directory of /lib/modules is meant, should the suite bring more than one. */
+  readonly version: RegExp;
+}
+
+export interface Kernel extends KernelDefinition {
+  readonly name: string;
+}
+
+export function defineKernel(definition: KernelDefinition): KernelDefinition {
+  return definition;
+}
+
+export function kernelNames(): string[] {
+  return readdirSync(join(toolRoot, 'kernels'))
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => basename(file, '.ts'))
+    .sort();
+}
+
+export async function loadKernel(name: string): Promise<Kernel> {
+  if (!kernelNames().includes(name)) {
+    throw new Error(`no kernel "${name}"; there are: ${kernelNames().join(', ')}`);
+  }
+  const module = (await import(`../kernels/${name}.ts`)) as { default: KernelDefinition };
+  return { ...module.default, name };
+}

@@ -1,0 +1,203 @@
+/**
+ * One QEMU process. Its second serial port is our stdin and stdout: a line a job, see guest/agent.
+ * The console goes to a file, which is what is left when the kernel panics.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, existsSync, ftruncateSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { onCleanup } from './cleanup.js';
+import { tail } from './exec.js';
+import type { RootFs } from './rootfs.js';
+
+const BOOT_SECONDS = 120;
+/** How long the guest may take, after a job's own limit, to say that it was over. */
+const GRACE_SECONDS = 45;
+const MEMORY = '2G';
+
+export interface VmOptions {
+  readonly rootFs: RootFs;
+  /** Directory of this VM alone: share/, disks, console. */
+  readonly dir: string;
+  /** Sizes in bytes of /dev/vda, /dev/vdb, ... */
+  readonly disks: readonly number[];
+  /** Host directories that the guest sees read-only, by 9p tag. */
+  readonly mounts: Readonly<Record<string, string>>;
+}
+
+export type JobResult =
+  | { readonly kind: 'done'; readonly status: number }
+  /** The guest panicked, powered off or froze; this VM is of no more use. */
+  | { readonly kind: 'lost'; readonly why: string };
+
+export class Vm {
+  readonly console: string;
+  readonly share: string;
+  readonly #options: VmOptions;
+  #child: ChildProcess | undefined;
+  #buffer = '';
+  #waiting: ((line: string | undefined) => void) | undefined;
+  #raw: ((text: string) => void) | undefined;
+  #forget: () => void = () => {};
+
+  constructor(options: VmOptions) {
+    this.#options = options;
+    this.share = join(options.dir, 'share');
+    this.console = join(options.dir, 'console.log');
+    mkdirSync(this.share, { recursive: true });
+  }
+
+  get alive(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && !this.#child.signalCode;
+  }
+
+  async start(): Promise<void> {
+    // A SIGKILL of ours must not leave QEMU running: it gets the parent-death signal.
+    const child = spawn(
+      'setpriv',
+      ['--pdeathsig', 'KILL', '--', 'qemu-system-x86_64', ...this.#arguments()],
+      { stdio: ['pipe', 'pipe', 'pipe'] },
+    );
+    this.#child = child;
+    this.#forget = onCleanup(() => child.kill('SIGKILL'));
+    let errors = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => this.#receive(text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      errors += text;
+    });
+    child.stdin.on('error', () => {});
+    child.on('error', (error) => {
+      errors += error.message;
+      this.#deliver(undefined);
+    });
+    child.on('exit', () => {
+      this.#forget();
+      this.#deliver(undefined);
+    });
+    const line = await this.#line(BOOT_SECONDS);
+    if (line !== 'ready') {
+      this.kill();
+      throw new Error(`the VM did not boot: ${errors}\n${tail(this.readConsole(), 40)}`);
+    }
+  }
+
+  /** Runs `run` in this directory of the share; `seconds` is enforced in the guest and here. */
+  async job(directory: string, seconds: number): Promise<JobResult> {
+    if (!this.alive) return { kind: 'lost', why: 'the VM is not running' };
+    this.#send(`run ${directory} ${seconds}`);
+    const line = await this.#line(seconds + GRACE_SECONDS);
+    const status = line?.startsWith(`done ${directory} `) ? Number(line.split(' ')[2]) : undefined;
+    if (status !== undefined) return { kind: 'done', status };
+    const why = this.alive ? `no answer within ${seconds + GRACE_SECONDS} s` : 'the kernel went down';
+    this.kill();
+    return { kind: 'lost', why };
+  }
+
+  /** Connects this process's terminal to a shell in the guest until that ends. */
+  async shell(): Promise<void> {
+    this.#raw = (text) => process.stdout.write(text);
+    process.stdin.setRawMode?.(true);
+    const forward = (data: Buffer) => this.#child?.stdin?.write(data);
+    process.stdin.on('data', forward).resume();
+    this.#send('shell');
+    await this.#line(24 * 3600);
+    process.stdin.off('data', forward).pause();
+    process.stdin.setRawMode?.(false);
+    this.#raw = undefined;
+  }
+
+  async stop(): Promise<void> {
+    const child = this.#child;
+    if (!this.alive || child === undefined) return;
+    const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    this.#send('off');
+    const timer = setTimeout(() => this.kill(), 20_000);
+    await ended;
+    clearTimeout(timer);
+  }
+
+  kill(): void {
+    this.#child?.kill('SIGKILL');
+  }
+
+  readConsole(): string {
+    return existsSync(this.console) ? readFileSync(this.console, 'utf8') : '';
+  }
+
+  #send(line: string): void {
+    this.#child?.stdin?.write(`${line}\n`);
+  }
+
+  #receive(text: string): void {
+    this.#raw?.(text);
+    this.#buffer += text;
+    for (let end = this.#buffer.indexOf('\n'); end >= 0; end = this.#buffer.indexOf('\n')) {
+      const line = this.#buffer.slice(0, end).trim();
+      this.#buffer = this.#buffer.slice(end + 1);
+      if (line === 'ready' || line.startsWith('done ')) this.#deliver(line);
+    }
+  }
+
+  #deliver(line: string | undefined): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.(line);
+  }
+
+  #line(seconds: number): Promise<string | undefined> {
+    if (!this.alive) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.#deliver(undefined), seconds * 1000);
+      this.#waiting = (line) => {
+        clearTimeout(timer);
+        resolve(line);
+      };
+    });
+  }
+
+  #arguments(): string[] {
+    const { rootFs, dir, disks, mounts } = this.#options;
+    const append = [
+      'console=ttyS0 panic=-1 quiet mitigations=off log_buf_len=4M random.trust_cpu=on',
+      // Before the root is there nothing of use is printed, and each line costs.
+      'loglevel=4',
+    ].join(' ');
+    const shares: [string, string, string][] = [
+      ['root', rootFs.root, 'readonly=on'],
+      ['share', this.share, 'readonly=off'],
+      ...Object.entries(mounts).map(([tag, path]): [string, string, string] => [tag, path, 'readonly=on']),
+    ];
+    return [
+      // thread=multi reports false oopses when the guest patches its own text.
+      ...['-accel', 'tcg,thread=single', '-cpu', 'max', '-smp', '2', '-m', MEMORY],
+      ...['-display', 'none', '-monitor', 'none', '-no-reboot', '-net', 'none'],
+      ...['-serial', `file:${this.console}`, '-chardev', 'stdio,id=agent,signal=off', '-serial', 'chardev:agent'],
+      ...['-kernel', rootFs.vmlinuz, '-initrd', rootFs.initramfs, '-append', append],
+      ...['-device', 'virtio-rng-pci'],
+      ...shares.flatMap(([tag, path, mode]) => [
+        '-fsdev',
+        `local,id=${tag},path=${path},security_model=none,multidevs=remap,${mode}`,
+        '-device',
+        `virtio-9p-pci,fsdev=${tag},mount_tag=${tag}`,
+      ]),
+      ...disks.flatMap((bytes, index) => [
+        '-drive',
+        `if=none,id=disk${index},format=raw,cache=unsafe,discard=unmap,file=${sparseFile(dir, index, bytes)}`,
+        '-device',
+        `virtio-blk-pci,drive=disk${index}`,
+      ]),
+    ];
+  }
+}
+
+function sparseFile(dir: string, index: number, bytes: number): string {
+  const path = join(dir, `disk${index}.img`);
+  const fd = openSync(path, 'w');
+  ftruncateSync(fd, bytes);
+  closeSync(fd);
+  return path;
+}
+
+/** Name of the guest's nth virtio disk. */
+export function diskName(index: number): string {
+  return `/dev/vd${String.fromCharCode('a'.charCodeAt(0) + index)}`;
+}

@@ -1,0 +1,106 @@
+/** Directories of one run: a place for disks and shares that is removed, and one for results that stays. */
+import {
+  cpSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { onCleanup } from './cleanup.js';
+import type { Build } from './kmod.js';
+import { holderId } from './lock.js';
+import { cacheRoot, repoRoot, resultsRoot, runRoot, toolRoot } from './paths.js';
+import { Vm } from './vm.js';
+import type { RootFs } from './rootfs.js';
+
+const KEPT_RESULTS = 8;
+
+export interface Workplace {
+  readonly dir: string;
+  readonly results: string;
+  remove(): void;
+}
+
+export function createWorkplace(): Workplace {
+  removeStale();
+  const name = `${new Date().toISOString().replace(/[:.]/g, '-')}-${process.pid}`;
+  const dir = join(runRoot, String(process.pid));
+  const results = join(resultsRoot, name);
+  rmSync(dir, { recursive: true, force: true });
+  mkdirSync(dir, { recursive: true });
+  writeFileSync(join(dir, 'holder'), holderId(process.pid));
+  mkdirSync(results, { recursive: true });
+  for (const old of readdirSync(resultsRoot).sort().slice(0, -KEPT_RESULTS)) {
+    rmSync(join(resultsRoot, old), { recursive: true, force: true });
+  }
+  const remove = () => rmSync(dir, { recursive: true, force: true });
+  const forget = onCleanup(remove);
+  return {
+    dir,
+    results,
+    remove: () => {
+      forget();
+      remove();
+    },
+  };
+}
+
+/** A run that was killed outright left its disks behind. */
+function removeStale(): void {
+  if (!existsSync(runRoot)) return;
+  for (const name of readdirSync(runRoot)) {
+    const dir = join(runRoot, name);
+    try {
+      const holder = readFileSync(join(dir, 'holder'), 'utf8');
+      if (holderId(Number(name)) === holder) continue;
+    } catch {
+      // No such process, or no holder file: nobody's.
+    }
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+export interface VmSetup {
+  readonly rootFs: RootFs;
+  readonly disks: readonly number[];
+  readonly module: Build;
+  readonly moduleFile: string;
+  readonly tools: Build;
+}
+
+/** A VM that has the module, the tools, node and the checkout in place; not yet started. */
+export function createVm(workplace: Workplace, name: string, setup: VmSetup): Vm {
+  const vm = new Vm({
+    rootFs: setup.rootFs,
+    dir: join(workplace.dir, name),
+    disks: setup.disks,
+    mounts: { node: nodeShare(), repo: repoRoot },
+  });
+  const guest = join(vm.share, 'guest');
+  cpSync(join(toolRoot, 'guest'), guest, { recursive: true });
+  cpSync(join(setup.tools.dir, 'bin'), join(guest, 'bin'), { recursive: true });
+  cpSync(join(setup.module.dir, setup.moduleFile), join(guest, setup.moduleFile));
+  return vm;
+}
+
+/** A directory with nothing in it but this node's binary, so that no more of the host is shared. */
+function nodeShare(): string {
+  const dir = join(cacheRoot, 'node', `${process.version}-${statSync(process.execPath).size}`);
+  const target = join(dir, 'node');
+  if (existsSync(target)) return dir;
+  mkdirSync(dir, { recursive: true });
+  const partial = join(dir, `node.${process.pid}`);
+  cpSync(process.execPath, partial, { dereference: true });
+  try {
+    linkSync(partial, target);
+  } catch {
+    // Another run was quicker.
+  }
+  rmSync(partial);
+  return dir;
+}
