@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copy before write: keeps a snapshot's old blocks.
+ *
+ * A block is untouched -> pending (being read) -> saved (in RAM, bit set in the
+ * map) -> stored (in the COW file). A held write waits until all its blocks are
+ * saved, not until they are stored. When anything fails the snapshot's error is
+ * set first and then every held write goes on: the origin never suffers.
+ *
+ * One worker for each snapshot does everything; it never waits for memory, a
+ * lock that is held across I/O, or a file system.
+ */
+#ifndef DBD_COPY_H
+#define DBD_COPY_H
+
+#include <linux/bio.h>
+#include <linux/list.h>
+#include <linux/mempool.h>
+#include <linux/rbtree.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "copy_pool.h"
+#include "cow_file.h"
+#include "cow_index.h"
+#include "intercept.h"
+#include "map.h"
+
+/**
+ * struct dbd_snap - a snapshot being kept
+ * @minor: of its device, for messages
+ * @bdev: the origin
+ * @target: interception of the origin's writes
+ * @cow: where old blocks are stored
+ * @map: bits of saved blocks; owned by the device
+ * @error: the device's error: 0, then once a negative errno
+ * @keeping: false once the device is incremental: held writes just pass
+ * @dev_bytes: size of the origin
+ * @cow_end: block number behind the COW file's last block
+ * @index: where saved blocks are stored
+ * @lock: guards @incoming, @done and changes of @copies
+ * @incoming: bios held and not yet looked at
+ * @done: copies whose I/O has ended
+ * @copies: by block; pending, and saved but not yet stored. Changed by the
+ *	worker only, which reads it without @lock
+ * @idle: woken when a copy is gone
+ * @pending: bios the worker could not deal with yet; the worker's
+ */
+struct dbd_snap {
+	unsigned int minor;
+	struct block_device *bdev;
+	struct dbd_target *target;
+	struct cow_file *cow;
+	struct dbd_map *map;
+	int *error;
+	bool keeping;
+	u64 dev_bytes;
+	u64 cow_end;
+	struct cow_index index;
+	spinlock_t lock;
+	struct bio_list incoming;
+	struct list_head done;
+	struct rb_root copies;
+	wait_queue_head_t idle;
+	struct bio_list pending;
+	struct copy_pool pool;
+	mempool_t copy_mem;
+	struct workqueue_struct *wq;
+	struct work_struct work;
+};
+
+/* Module load and unload. */
+int dbd_copy_init(void);
+void dbd_copy_exit(void);
+
+/* Process context. ERR_PTR. Takes no reference: all arguments outlive it. */
+struct dbd_snap *dbd_snap_create(unsigned int minor, struct dbd_target *target,
+				 struct cow_file *cow, struct dbd_map *map, int *error);
+/* Nothing is diverted to it any more and dbd_snap_quiesce() has returned. */
+void dbd_snap_destroy(struct dbd_snap *snap);
+
+/* Takes a diverted bio. Submitter's context. */
+void dbd_snap_hold(struct dbd_snap *snap, struct bio *bio);
+
+/*
+ * The snapshot is lost: sets the device's error if it has none. After that
+ * reads fail, held and later writes pass. Any context.
+ */
+void dbd_snap_fail(struct dbd_snap *snap, int error, const char *why, u64 block);
+
+/* From now on held writes pass without a copy. Process context. */
+void dbd_snap_stop_keeping(struct dbd_snap *snap);
+
+/*
+ * Waits until no copy is on its way. New ones must be excluded, by an error or
+ * by dbd_snap_stop_keeping(). May sleep.
+ */
+void dbd_snap_quiesce(struct dbd_snap *snap);
+
+/* Waits until @block is not on its way to the COW file. May sleep. */
+void dbd_snap_wait_stored(struct dbd_snap *snap, u64 block);
+
+#endif /* DBD_COPY_H */

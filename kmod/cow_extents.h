@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Where the bytes of a file are on its device, for raw I/O beside the file
+ * system. Valid as long as the file is protected like a swap file.
+ */
+#ifndef DBD_COW_EXTENTS_H
+#define DBD_COW_EXTENTS_H
+
+#include <linux/fs.h>
+
+struct cow_extent {
+	u64 logical; /* bytes, into the file */
+	u64 physical; /* bytes, into the device */
+	u64 length; /* bytes */
+};
+
+/* Sorted, without gaps, covering the file; neighbours are not adjacent on disk. */
+struct cow_extents {
+	unsigned int nr;
+	unsigned int capacity;
+	struct cow_extent *list;
+};
+
+/*
+ * Reads the mapping of the first @size bytes of @file. Ioctl context: needs
+ * the caller's address space. -EOPNOTSUPP: a hole, or an extent whose place
+ * cannot be trusted (shared, encoded, inline, delayed ...).
+ */
+int cow_extents_read(struct cow_extents *ext, struct file *file, u64 size);
+void cow_extents_free(struct cow_extents *ext);
+bool cow_extents_equal(const struct cow_extents *a, const struct cow_extents *b);
+
+/*
+ * Writes a stamp at the start of each extent through the file system and reads
+ * it raw from @bdev. -EOPNOTSUPP: it is not there (another device, or a journal
+ * that holds data back). Stamps below @clear_below are zeroed again and synced.
+ */
+int cow_extents_verify(const struct cow_extents *ext, struct file *file,
+		       struct block_device *bdev, u64 clear_below);
+
+/*
+ * Device offset of file offset @pos, in bytes; *@len is cut to what is
+ * contiguous there. The range must lie within the file. Any context.
+ */
+u64 cow_extents_map(const struct cow_extents *ext, u64 pos, u64 *len);
+
+#endif /* DBD_COW_EXTENTS_H */

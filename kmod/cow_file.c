@@ -1,0 +1,567 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Creating, pinning, finishing and removing a COW file.
+ *
+ * The pin is an fsnotify mark on the inode: it holds the inode but no mount,
+ * and tells of the end of the super block (FS_UNMOUNT). Everything that goes
+ * through the file system takes a hold of the super block first, for as long as
+ * the call lasts.
+ *
+ * Header and index stay unwritten, which reads as zeros, until cow_finish():
+ * a file that was not finished has no magic number and cannot be mistaken for
+ * an empty map.
+ */
+#include <linux/cred.h>
+#include <linux/dcache.h>
+#include <linux/falloc.h>
+#include <linux/file.h>
+#include <linux/fsnotify_backend.h>
+#include <linux/mount.h>
+#include <linux/namei.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "cow_file.h"
+#include "dbd.h"
+
+#define COW_INODE_FLAGS (S_SWAPFILE | S_IMMUTABLE)
+#define FINISH_BUF_BLOCKS 16u /* index blocks written at once */
+
+struct cow_pin {
+	struct fsnotify_mark mark;
+	struct cow_file *cow; /* counted */
+};
+
+static struct fsnotify_group *pin_group;
+
+static void cow_free(struct kref *kref)
+{
+	struct cow_file *cow = container_of(kref, struct cow_file, kref);
+
+	cow_extents_free(&cow->extents);
+	kfree(cow->path);
+	kfree(cow->user_path);
+	mutex_destroy(&cow->lock);
+	kfree(cow);
+}
+
+static void cow_put(struct cow_file *cow)
+{
+	kref_put(&cow->kref, cow_free);
+}
+
+static void protect(struct inode *inode, bool on)
+{
+	inode_lock(inode);
+	inode_set_flags(inode, on ? COW_INODE_FLAGS : 0, COW_INODE_FLAGS);
+	inode_unlock(inode);
+}
+
+/* ---- the pin ---- */
+
+static int pin_event(struct fsnotify_mark *mark, u32 mask, struct inode *inode, struct inode *dir,
+		     const struct qstr *name, u32 cookie)
+{
+	struct cow_file *cow = container_of(mark, struct cow_pin, mark)->cow;
+
+	if (!(mask & FS_UNMOUNT))
+		return 0;
+	mutex_lock(&cow->lock);
+	if (cow->inode) {
+		if (cow->owner)
+			cow->unmounted(cow->owner);
+		/* Nobody else can reach the inode now: no i_rwsem under s_umount. */
+		inode_set_flags(cow->inode, 0, COW_INODE_FLAGS);
+		cow->inode = NULL;
+	}
+	mutex_unlock(&cow->lock);
+	return 0;
+}
+
+static void pin_freeing(struct fsnotify_mark *mark, struct fsnotify_group *group)
+{
+}
+
+static void pin_free(struct fsnotify_mark *mark)
+{
+	struct cow_pin *pin = container_of(mark, struct cow_pin, mark);
+
+	cow_put(pin->cow);
+	kfree(pin);
+}
+
+static const struct fsnotify_ops pin_ops = {
+	.handle_inode_event = pin_event,
+	.freeing_mark = pin_freeing,
+	.free_mark = pin_free,
+};
+
+static int pin_inode(struct cow_file *cow, struct inode *inode)
+{
+	struct cow_pin *pin = kzalloc(sizeof(*pin), GFP_KERNEL);
+	int ret;
+
+	if (!pin)
+		return -ENOMEM;
+	fsnotify_init_mark(&pin->mark, pin_group);
+	pin->mark.mask = FS_UNMOUNT;
+	pin->cow = cow;
+	kref_get(&cow->kref);
+	cow->inode = inode;
+	ret = fsnotify_add_inode_mark(&pin->mark, inode, 0);
+	if (ret) {
+		cow->inode = NULL;
+		fsnotify_put_mark(&pin->mark);
+		return ret;
+	}
+	cow->pin = pin;
+	return 0;
+}
+
+static void unpin(struct cow_file *cow)
+{
+	if (!cow->pin)
+		return;
+	fsnotify_destroy_mark(&cow->pin->mark, pin_group);
+	fsnotify_put_mark(&cow->pin->mark);
+	cow->pin = NULL;
+}
+
+int cow_file_init(void)
+{
+	pin_group = fsnotify_alloc_group(&pin_ops, 0);
+	return PTR_ERR_OR_ZERO(pin_group);
+}
+
+void cow_file_exit(void)
+{
+	fsnotify_wait_marks_destroyed();
+	fsnotify_put_group(pin_group);
+}
+
+/* ---- the hold: super block and inode for the length of a call ---- */
+
+struct cow_hold {
+	struct super_block *sb;
+	struct inode *inode;
+};
+
+/* -ESTALE: the file system was unmounted, or is about to be. */
+static int hold_get(struct cow_file *cow, struct cow_hold *hold)
+{
+	int ret = -ESTALE;
+
+	mutex_lock(&cow->lock);
+	if (cow->inode && atomic_inc_not_zero(&cow->inode->i_sb->s_active)) {
+		ihold(cow->inode);
+		hold->inode = cow->inode;
+		hold->sb = cow->inode->i_sb;
+		ret = 0;
+	}
+	mutex_unlock(&cow->lock);
+	return ret;
+}
+
+static void hold_put(struct cow_hold *hold)
+{
+	iput(hold->inode);
+	deactivate_super(hold->sb);
+}
+
+struct super_block *cow_hold_sb(struct cow_file *cow)
+{
+	struct cow_hold hold;
+	int ret = hold_get(cow, &hold);
+
+	if (ret)
+		return ERR_PTR(ret);
+	iput(hold.inode);
+	return hold.sb;
+}
+
+int cow_set_owner(struct cow_file *cow, void *owner, void (*unmounted)(void *owner))
+{
+	int ret;
+
+	mutex_lock(&cow->lock);
+	cow->owner = owner;
+	cow->unmounted = unmounted;
+	ret = cow->inode ? 0 : -ESTALE;
+	mutex_unlock(&cow->lock);
+	return ret;
+}
+
+void cow_release(struct cow_file *cow)
+{
+	struct cow_hold hold;
+
+	if (!cow)
+		return;
+	cow_set_owner(cow, NULL, NULL);
+	if (!hold_get(cow, &hold)) {
+		protect(hold.inode, false);
+		unpin(cow);
+		hold_put(&hold);
+	} else {
+		unpin(cow);
+	}
+	cow_put(cow);
+}
+
+/* ---- removing ---- */
+
+static int unlink_dentry(struct dentry *dentry)
+{
+	struct super_block *sb = dentry->d_sb;
+	struct dentry *parent;
+	struct inode *dir;
+	int ret;
+
+	sb_start_write(sb);
+	parent = dget_parent(dentry);
+	dir = d_inode(parent);
+	inode_lock_nested(dir, I_MUTEX_PARENT);
+	if (sb_rdonly(sb))
+		ret = -EROFS;
+	else if (parent == dentry || dentry->d_parent != parent || d_unhashed(dentry))
+		ret = -ENOENT;
+	else
+		ret = vfs_unlink(dbd_idmap(), dir, dentry, NULL);
+	inode_unlock(dir);
+	dput(parent);
+	sb_end_write(sb);
+	return ret;
+}
+
+/* The name may have left the cache: look it up again where the user said. */
+static struct dentry *find_name(struct cow_file *cow, struct inode *inode)
+{
+	struct dentry *dentry = d_find_any_alias(inode);
+	struct path path;
+
+	if (dentry && !IS_ROOT(dentry))
+		return dentry;
+	dput(dentry);
+	if (kern_path(cow->user_path, 0, &path))
+		return NULL;
+	dentry = d_inode(path.dentry) == inode ? dget(path.dentry) : NULL;
+	path_put(&path);
+	return dentry;
+}
+
+int cow_remove(struct cow_file *cow)
+{
+	struct cow_hold hold;
+	struct dentry *dentry;
+	int ret = 0;
+
+	cow_set_owner(cow, NULL, NULL);
+	if (!hold_get(cow, &hold)) {
+		protect(hold.inode, false);
+		dentry = find_name(cow, hold.inode);
+		ret = dentry ? unlink_dentry(dentry) : -ENOENT;
+		dput(dentry);
+		unpin(cow);
+		hold_put(&hold);
+	} else {
+		unpin(cow);
+	}
+	if (ret)
+		dbd_warn("cannot remove the COW file %s: %d; remove it by hand", cow->user_path,
+			 ret);
+	cow_put(cow);
+	return ret;
+}
+
+/* ---- creating ---- */
+
+int cow_check_path(const char *name, struct super_block *sb)
+{
+	struct inode *inode;
+	struct path path;
+	int ret;
+
+	ret = kern_path(name, LOOKUP_FOLLOW, &path);
+	if (ret)
+		return ret == -ENOENT ? 0 : ret;
+	inode = d_inode(path.dentry);
+	if (S_ISDIR(inode->i_mode))
+		ret = -EISDIR;
+	else if (!S_ISREG(inode->i_mode) || path.dentry->d_sb != sb)
+		ret = -EINVAL;
+	else if (IS_SWAPFILE(inode) || IS_IMMUTABLE(inode))
+		ret = -EPERM;
+	path_put(&path);
+	return ret;
+}
+
+static int remove_old(const char *name)
+{
+	struct path path;
+	int ret = kern_path(name, LOOKUP_FOLLOW, &path);
+
+	if (ret)
+		return ret == -ENOENT ? 0 : ret;
+	ret = unlink_dentry(path.dentry);
+	path_put(&path);
+	return ret;
+}
+
+static int set_paths(struct cow_file *cow, const char *name, struct file *file)
+{
+	char *buf = kmalloc(PATH_MAX, GFP_KERNEL), *path;
+	int ret = -ENOMEM;
+
+	if (!buf)
+		return ret;
+	path = dentry_path_raw(file->f_path.dentry, buf, PATH_MAX);
+	if (IS_ERR(path)) {
+		ret = PTR_ERR(path);
+	} else {
+		cow->path = kstrdup(path, GFP_KERNEL);
+		cow->user_path = kstrdup(name, GFP_KERNEL);
+		if (cow->path && cow->user_path)
+			ret = 0;
+	}
+	kfree(buf);
+	return ret;
+}
+
+/*
+ * Maps and verifies the file, protects it, and maps it again: what was
+ * verified is what was protected.
+ */
+static int map_file(struct cow_file *cow, struct file *file, struct block_device *bdev)
+{
+	struct cow_extents first;
+	int ret;
+
+	ret = cow_extents_read(&first, file, cow->fsize);
+	if (ret)
+		return ret;
+	ret = cow_extents_verify(&first, file, bdev, cow->layout.data_offset);
+	if (ret)
+		goto out;
+	protect(file_inode(file), true);
+	ret = cow_extents_read(&cow->extents, file, cow->fsize);
+	if (!ret && !cow_extents_equal(&first, &cow->extents)) {
+		dbd_err("the COW file %s was moved on disk while it was set up", cow->user_path);
+		ret = -EAGAIN;
+	}
+out:
+	cow_extents_free(&first);
+	return ret;
+}
+
+static int fill_file(struct cow_file *cow, struct file *file, struct super_block *sb,
+		     struct block_device *bdev)
+{
+	struct inode *inode = file_inode(file);
+	int ret;
+
+	if (inode->i_sb != sb || !S_ISREG(inode->i_mode))
+		return -EINVAL;
+	if (IS_DAX(inode))
+		return -EOPNOTSUPP;
+	ret = vfs_fallocate(file, 0, 0, cow->fsize);
+	if (!ret)
+		ret = vfs_fsync(file, 0);
+	if (!ret && fatal_signal_pending(current))
+		ret = -EINTR;
+	if (!ret)
+		ret = map_file(cow, file, bdev);
+	if (!ret)
+		ret = pin_inode(cow, inode);
+	return ret;
+}
+
+struct cow_file *cow_create(const char *name, struct super_block *sb, struct block_device *bdev,
+			    u64 size, struct file **filp)
+{
+	struct cow_file *cow;
+	struct file *file;
+	int ret;
+
+	ret = cow_check_path(name, sb);
+	if (ret)
+		return ERR_PTR(ret);
+	cow = kzalloc(sizeof(*cow), GFP_KERNEL);
+	if (!cow)
+		return ERR_PTR(-ENOMEM);
+	kref_init(&cow->kref);
+	mutex_init(&cow->lock);
+	cow_layout_init(&cow->layout, bdev_nr_bytes(bdev));
+	cow->asked = size;
+	cow->fsize = size;
+	cow->fpos = cow->layout.data_start;
+
+	ret = remove_old(name);
+	if (ret)
+		goto free;
+	file = filp_open(name, O_RDWR | O_CREAT | O_LARGEFILE, 0);
+	if (IS_ERR(file)) {
+		ret = PTR_ERR(file);
+		goto free;
+	}
+	ret = set_paths(cow, name, file);
+	if (!ret)
+		ret = fill_file(cow, file, sb, bdev);
+	if (ret) {
+		protect(file_inode(file), false);
+		unlink_dentry(file->f_path.dentry);
+		filp_close(file, NULL);
+		goto free;
+	}
+	if (filp)
+		*filp = file;
+	else
+		filp_close(file, NULL);
+	return cow;
+free:
+	cow_put(cow);
+	return ERR_PTR(ret);
+}
+
+/* ---- finishing ---- */
+
+int cow_shrink(struct cow_file *cow)
+{
+	u64 size = cow->layout.data_start << COW_BLOCK_SHIFT;
+	struct iattr attr = { .ia_valid = ATTR_SIZE | ATTR_FORCE, .ia_size = size };
+	struct cow_hold hold;
+	struct dentry *dentry;
+	int ret;
+
+	ret = hold_get(cow, &hold);
+	if (ret)
+		return ret;
+	ihold(hold.inode);
+	dentry = d_obtain_alias(hold.inode);
+	if (IS_ERR(dentry)) {
+		ret = PTR_ERR(dentry);
+		goto put;
+	}
+	sb_start_write(hold.sb);
+	inode_lock(hold.inode);
+	inode_set_flags(hold.inode, 0, COW_INODE_FLAGS);
+	ret = sb_rdonly(hold.sb) ? -EROFS : notify_change(dbd_idmap(), dentry, &attr, NULL);
+	inode_set_flags(hold.inode, COW_INODE_FLAGS, COW_INODE_FLAGS);
+	inode_unlock(hold.inode);
+	sb_end_write(hold.sb);
+	dput(dentry);
+	if (!ret)
+		cow->fsize = size;
+put:
+	hold_put(&hold);
+	/* The blocks behind the new end are the file system's again. */
+	cow_extents_free(&cow->extents);
+	return ret;
+}
+
+static int write_all(struct file *file, const void *buf, size_t len, loff_t pos)
+{
+	ssize_t n = kernel_write(file, buf, len, &pos);
+
+	return n == len ? 0 : n < 0 ? (int)n : -EIO;
+}
+
+/* One index block: entries of blocks [first, first + COW_ENTRIES_PER_BLOCK). */
+static void fill_index_block(__le64 *entries, const struct dbd_map *map, u64 first)
+{
+	u64 end = min(first + COW_ENTRIES_PER_BLOCK, map->nr_blocks);
+	u64 b;
+
+	memset(entries, 0, COW_BLOCK_SIZE);
+	for (b = dbd_map_next_set(map, first, end); b < end; b = dbd_map_next_set(map, b + 1, end))
+		entries[b - first] = cpu_to_le64(COW_ENTRY_CHANGED);
+}
+
+/* Writes the index blocks that are not zero; the others read as zeros already. */
+static int write_index(struct file *file, const struct dbd_map *map)
+{
+	__le64 *buf = kvmalloc(FINISH_BUF_BLOCKS * COW_BLOCK_SIZE, GFP_KERNEL);
+	u64 nr = map->nr_blocks, block = dbd_map_next_set(map, 0, nr);
+	int ret = 0;
+
+	if (!buf)
+		return -ENOMEM;
+	while (!ret && block < nr) {
+		u64 first = round_down(block, COW_ENTRIES_PER_BLOCK);
+		unsigned int n = 0;
+
+		do {
+			fill_index_block(buf + n * COW_ENTRIES_PER_BLOCK, map,
+					 first + n * COW_ENTRIES_PER_BLOCK);
+			n++;
+			block = dbd_map_next_set(map, first + n * COW_ENTRIES_PER_BLOCK, nr);
+		} while (n < FINISH_BUF_BLOCKS &&
+			 block < min(first + (n + 1) * COW_ENTRIES_PER_BLOCK, nr));
+		ret = write_all(file, buf, n * COW_BLOCK_SIZE, COW_BLOCK_SIZE + first * 8);
+		cond_resched();
+	}
+	kvfree(buf);
+	return ret;
+}
+
+static int write_header(struct file *file, struct cow_file *cow, const struct dbd_map *map)
+{
+	struct cow_header *h = kzalloc(COW_BLOCK_SIZE, GFP_KERNEL);
+	int ret;
+
+	if (!h)
+		return -ENOMEM;
+	h->magic = cpu_to_le32(COW_MAGIC);
+	h->flags = cpu_to_le32(COW_FLAG_CLEAN | COW_FLAG_INDEX_ONLY);
+	h->fpos = cpu_to_le64(cow->fpos);
+	h->fsize = cpu_to_le64(cow->fsize);
+	h->seqid = cpu_to_le64(cow->seqid);
+	memcpy(h->uuid, cow->uuid, sizeof(h->uuid));
+	h->version = cpu_to_le64(COW_VERSION);
+	h->nr_changed_blocks = cpu_to_le64(dbd_map_nr_set(map));
+	ret = write_all(file, h, COW_BLOCK_SIZE, 0);
+	kfree(h);
+	return ret;
+}
+
+static struct file *open_pinned(struct cow_hold *hold, struct vfsmount *mnt)
+{
+	struct path path = { .mnt = mnt };
+	struct file *file;
+
+	ihold(hold->inode);
+	path.dentry = d_obtain_alias(hold->inode);
+	if (IS_ERR(path.dentry))
+		return ERR_CAST(path.dentry);
+	file = dentry_open(&path, O_RDWR | O_LARGEFILE, current_cred());
+	dput(path.dentry);
+	return file;
+}
+
+int cow_finish(struct cow_file *cow, const struct dbd_map *map, struct vfsmount *mnt)
+{
+	struct cow_hold hold;
+	struct file *file;
+	int ret;
+
+	ret = hold_get(cow, &hold);
+	if (ret)
+		return ret;
+	protect(hold.inode, false);
+	file = open_pinned(&hold, mnt);
+	if (IS_ERR(file)) {
+		ret = PTR_ERR(file);
+		goto out;
+	}
+	ret = write_index(file, map);
+	if (!ret)
+		ret = vfs_fsync(file, 0);
+	if (!ret)
+		ret = write_header(file, cow, map);
+	if (!ret)
+		ret = vfs_fsync(file, 0);
+	filp_close(file, NULL);
+out:
+	protect(hold.inode, true);
+	hold_put(&hold);
+	return ret;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The COW file: created through the file system, then pinned like a swap file
+ * and written raw, handed back through the file system when it is finished.
+ *
+ * Life: cow_create() -> [raw I/O] -> cow_shrink() when incremental ->
+ * cow_finish() when a successor exists, or cow_remove(). While pinned the inode
+ * is S_SWAPFILE | S_IMMUTABLE, so nobody can write, move, cut or unlink it, but
+ * no file or mount is held: unmounting is never blocked. At the end of the
+ * super block the pin ends with a call to ->unmounted.
+ */
+#ifndef DBD_COW_FILE_H
+#define DBD_COW_FILE_H
+
+#include <linux/fs.h>
+#include <linux/kref.h>
+#include <linux/mutex.h>
+
+#include "cow_extents.h"
+#include "cow_layout.h"
+#include "map.h"
+
+struct cow_pin;
+
+/**
+ * struct cow_file - one COW file
+ * @kref: held by the device and by the pin
+ * @layout: where its parts are
+ * @fsize: present size, bytes
+ * @fpos: next free block number, as the header will tell it
+ * @asked: size asked for, bytes
+ * @seqid: of the snapshot it belongs to
+ * @uuid: of the series
+ * @extents: where it is on the device; constant while pinned
+ * @path: relative to the root of its file system, with leading '/'
+ * @user_path: as the caller gave it
+ * @lock: guards @inode and @owner against the end of the super block
+ * @inode: pinned; NULL after the file system was unmounted
+ * @owner: argument of @unmounted; NULL: nobody wants to know
+ * @unmounted: called once, in the unmounting task, under @lock; may sleep, but
+ *	takes no lock that is held while a super block is released
+ */
+struct cow_file {
+	struct kref kref;
+	struct cow_layout layout;
+	u64 fsize;
+	u64 fpos;
+	u64 asked;
+	u64 seqid;
+	u8 uuid[COW_UUID_SIZE];
+	struct cow_extents extents;
+	char *path;
+	char *user_path;
+	struct mutex lock;
+	struct inode *inode;
+	struct cow_pin *pin;
+	void *owner;
+	void (*unmounted)(void *owner);
+};
+
+/* Module load and unload; exit waits until no pin is left. */
+int cow_file_init(void);
+void cow_file_exit(void);
+
+/*
+ * The checks of a COW path that change nothing: -EISDIR for a directory,
+ * -EINVAL for anything but a file on @sb, -EPERM for one in use.
+ */
+int cow_check_path(const char *path, struct super_block *sb);
+
+/*
+ * Creates, allocates, maps, verifies and pins a COW file of @size bytes. An
+ * older file at @path is replaced. Ioctl context, the file system writable and
+ * not frozen. On failure nothing is left. *@filp, when wanted, is a file open
+ * for writing, whose mount serves cow_finish() for a predecessor.
+ */
+struct cow_file *cow_create(const char *path, struct super_block *sb, struct block_device *bdev,
+			    u64 size, struct file **filp);
+
+/* Ends the interest of the owner and the pin. The file stays where it is. */
+void cow_release(struct cow_file *cow);
+
+/* Who wants to know of the unmount. -ESTALE: it has happened already. */
+int cow_set_owner(struct cow_file *cow, void *owner, void (*unmounted)(void *owner));
+
+/*
+ * Keeps the file system from ending until deactivate_super(). ERR_PTR(-ESTALE):
+ * it has ended, or is about to.
+ */
+struct super_block *cow_hold_sb(struct cow_file *cow);
+
+/* Incremental from now on: gives the data area back. Process context. */
+int cow_shrink(struct cow_file *cow);
+/*
+ * Writes index and then header through the file system, each synced, so that
+ * at no instant the file reads as valid with a map that is too small. @mnt: a
+ * mount of its file system.
+ */
+int cow_finish(struct cow_file *cow, const struct dbd_map *map, struct vfsmount *mnt);
+/* Unpins, unlinks and releases. 0 as well when the file system is gone. */
+int cow_remove(struct cow_file *cow);
+
+#endif /* DBD_COW_FILE_H */

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Layout of the COW file.
+ *
+ * block 0            header
+ * from byte 4096     index: one __le64 for each block of the device, in whole
+ *                    sections of 4096 entries
+ * from data_offset   place of the write-intent log, then old blocks in the
+ *                    order they were saved
+ *
+ * No kernel dependency but the fixed-width types: user space tests include it.
+ */
+#ifndef DBD_COW_LAYOUT_H
+#define DBD_COW_LAYOUT_H
+
+#include <linux/types.h>
+
+#define COW_BLOCK_SHIFT 12
+#define COW_BLOCK_SIZE (1u << COW_BLOCK_SHIFT) /* bytes */
+#define COW_SECTORS_PER_BLOCK (COW_BLOCK_SIZE >> 9)
+#define COW_SECTION_ENTRIES 4096u
+#define COW_SECTION_BYTES (COW_SECTION_ENTRIES * 8u)
+#define COW_ENTRIES_PER_BLOCK (COW_BLOCK_SIZE / 8u)
+
+#define COW_MAGIC 4776u
+#define COW_VERSION 1u /* nr_changed_blocks is kept */
+#define COW_FLAG_CLEAN (1u << 0) /* closed in order */
+#define COW_FLAG_INDEX_ONLY (1u << 1) /* incremental: no data area */
+
+/* Index entries: 0 is unchanged, any other value means changed. */
+#define COW_ENTRY_CHANGED 1u /* changed, old content not kept */
+
+#define COW_UUID_SIZE 16
+
+/* The first 64 bytes of the file; zeros follow up to COW_BLOCK_SIZE. */
+struct cow_header {
+	__le32 magic;
+	__le32 flags; /* COW_FLAG_* */
+	__le64 fpos; /* next free block number of the file */
+	__le64 fsize; /* bytes */
+	__le64 seqid; /* from 1 */
+	__u8 uuid[COW_UUID_SIZE];
+	__le64 version;
+	__le64 nr_changed_blocks;
+};
+
+/*
+ * A region of the write-intent log: 1 MiB, or more where the device would
+ * have over a million of them. Two slots of region bits alternate; each of
+ * their blocks keeps COW_INTENT_HEAD bytes for generation and checksum.
+ */
+#define COW_REGION_SHIFT_MIN 20
+#define COW_REGIONS_MAX (1ull << 20)
+#define COW_INTENT_HEAD 64u
+
+/**
+ * struct cow_layout - where the parts of a COW file are
+ * @nr_blocks: blocks of the device, a last partial one counted
+ * @data_offset: end of the index, in bytes
+ * @data_start: first block number for old blocks, behind the log's place
+ */
+struct cow_layout {
+	__u64 nr_blocks;
+	__u64 data_offset;
+	__u64 data_start;
+};
+
+static inline void cow_layout_init(struct cow_layout *l, __u64 device_bytes)
+{
+	const __u64 bits_per_block = (COW_BLOCK_SIZE - COW_INTENT_HEAD) * 8;
+	unsigned int shift = COW_REGION_SHIFT_MIN;
+	__u64 sections, regions, slot_blocks = 1;
+
+	l->nr_blocks = (device_bytes >> COW_BLOCK_SHIFT) +
+		       !!(device_bytes & (COW_BLOCK_SIZE - 1));
+	sections = (l->nr_blocks + COW_SECTION_ENTRIES - 1) / COW_SECTION_ENTRIES;
+	l->data_offset = COW_BLOCK_SIZE + sections * COW_SECTION_BYTES;
+
+	while ((device_bytes >> shift) >= COW_REGIONS_MAX)
+		shift++;
+	regions = (device_bytes >> shift) + 1;
+	slot_blocks = (regions + bits_per_block - 1) / bits_per_block;
+	l->data_start = (l->data_offset >> COW_BLOCK_SHIFT) + 2 * slot_blocks;
+}
+
+#endif /* DBD_COW_LAYOUT_H */

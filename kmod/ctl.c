@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The control node: takes the arguments out of user space, checks their form. */
+#include <linux/capability.h>
+#include <linux/fs.h>
+#include <linux/limits.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+#include "ctl.h"
+#include "dbd.h"
+#include "device.h"
+#include "uapi/dattobd.h"
+
+#define MIB_SHIFT 20
+#define MIB_MAX ((u64)LLONG_MAX >> MIB_SHIFT)
+
+static_assert(sizeof(struct setup_params) == 40);
+static_assert(sizeof(struct reload_params) == 32);
+static_assert(sizeof(struct transition_snap_params) == 24);
+static_assert(sizeof(struct reconfigure_params) == 16);
+static_assert(sizeof(struct expand_cow_file_params) == 16);
+static_assert(sizeof(struct reconfigure_auto_expand_params) == 24);
+static_assert(sizeof(struct dattobd_info) == 8272);
+
+/* A path of the caller's: -EINVAL when null, empty or too long. */
+static char *get_path(const char __user *user)
+{
+	char *path;
+
+	if (!user)
+		return ERR_PTR(-EINVAL);
+	path = strndup_user(user, PATH_MAX);
+	if (!IS_ERR(path) && !*path) {
+		kfree(path);
+		return ERR_PTR(-EINVAL);
+	}
+	return path;
+}
+
+struct path_pair {
+	char *bdev;
+	char *cow;
+};
+
+static void put_paths(struct path_pair *p)
+{
+	kfree(p->bdev);
+	kfree(p->cow);
+}
+
+static int get_paths(struct path_pair *p, const char __user *bdev, const char __user *cow)
+{
+	p->cow = NULL;
+	p->bdev = get_path(bdev);
+	if (IS_ERR(p->bdev))
+		return PTR_ERR(p->bdev);
+	p->cow = get_path(cow);
+	if (IS_ERR(p->cow)) {
+		kfree(p->bdev);
+		return PTR_ERR(p->cow);
+	}
+	return 0;
+}
+
+static int ioctl_setup(void __user *arg)
+{
+	struct setup_params params;
+	struct path_pair paths;
+	int ret;
+
+	if (copy_from_user(&params, arg, sizeof(params)))
+		return -EFAULT;
+	ret = get_paths(&paths, (const char __user *)params.bdev, (const char __user *)params.cow);
+	if (ret)
+		return ret;
+	if (params.fallocated_space > MIB_MAX)
+		ret = -EFBIG;
+	else
+		ret = dbd_setup(paths.bdev, paths.cow, (u64)params.fallocated_space << MIB_SHIFT,
+				params.cache_size, params.minor);
+	put_paths(&paths);
+	return ret;
+}
+
+static int ioctl_reload(void __user *arg)
+{
+	struct reload_params params;
+	struct path_pair paths;
+	int ret;
+
+	if (copy_from_user(&params, arg, sizeof(params)))
+		return -EFAULT;
+	ret = get_paths(&paths, (const char __user *)params.bdev, (const char __user *)params.cow);
+	if (ret)
+		return ret;
+	ret = dbd_reload(paths.bdev, paths.cow, params.cache_size, params.minor);
+	put_paths(&paths);
+	return ret;
+}
+
+static int ioctl_transition_snap(void __user *arg)
+{
+	struct transition_snap_params params;
+	char *cow;
+	int ret;
+
+	if (copy_from_user(&params, arg, sizeof(params)))
+		return -EFAULT;
+	cow = get_path((const char __user *)params.cow);
+	if (IS_ERR(cow))
+		return PTR_ERR(cow);
+	if (params.fallocated_space > MIB_MAX)
+		ret = -EFBIG;
+	else
+		ret = dbd_transition_snap(cow, (u64)params.fallocated_space << MIB_SHIFT,
+					  params.minor);
+	kfree(cow);
+	return ret;
+}
+
+static int ioctl_minor(void __user *arg, int (*call)(unsigned int minor))
+{
+	unsigned int minor;
+
+	if (copy_from_user(&minor, arg, sizeof(minor)))
+		return -EFAULT;
+	return call(minor);
+}
+
+static int ioctl_reconfigure(void __user *arg)
+{
+	struct reconfigure_params params;
+
+	if (copy_from_user(&params, arg, sizeof(params)))
+		return -EFAULT;
+	return dbd_reconfigure(params.cache_size, params.minor);
+}
+
+static int ioctl_expand(void __user *arg)
+{
+	struct expand_cow_file_params params;
+
+	if (copy_from_user(&params, arg, sizeof(params)))
+		return -EFAULT;
+	return dbd_expand(params.minor);
+}
+
+static int ioctl_auto_expand(void __user *arg)
+{
+	struct reconfigure_auto_expand_params params;
+
+	if (copy_from_user(&params, arg, sizeof(params)))
+		return -EFAULT;
+	return dbd_expand(params.minor);
+}
+
+static int ioctl_info(void __user *arg)
+{
+	struct dbd_view *view;
+	unsigned int minor;
+	int ret;
+
+	if (copy_from_user(&minor, arg, sizeof(minor)))
+		return -EFAULT;
+	view = kmalloc(sizeof(*view), GFP_KERNEL);
+	if (!view)
+		return -ENOMEM;
+	ret = dbd_device_view(minor, view);
+	if (!ret && copy_to_user(arg, &view->info, sizeof(view->info)))
+		ret = -EFAULT;
+	kfree(view);
+	return ret;
+}
+
+static int ioctl_get_free(void __user *arg)
+{
+	int minor = dbd_free_minor();
+
+	if (minor < 0)
+		return minor;
+	return copy_to_user(arg, &minor, sizeof(minor)) ? -EFAULT : 0;
+}
+
+static long ctl_ioctl(struct file *file, unsigned int cmd, unsigned long user)
+{
+	void __user *arg = (void __user *)user;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+
+	switch (cmd) {
+	case IOCTL_SETUP_SNAP:
+		return ioctl_setup(arg);
+	case IOCTL_RELOAD_SNAP:
+	case IOCTL_RELOAD_INC:
+		return ioctl_reload(arg);
+	case IOCTL_DESTROY:
+		return ioctl_minor(arg, dbd_destroy);
+	case IOCTL_TRANSITION_INC:
+		return ioctl_minor(arg, dbd_transition_inc);
+	case IOCTL_TRANSITION_SNAP:
+		return ioctl_transition_snap(arg);
+	case IOCTL_RECONFIGURE:
+		return ioctl_reconfigure(arg);
+	case IOCTL_DATTOBD_INFO:
+		return ioctl_info(arg);
+	case IOCTL_GET_FREE:
+		return ioctl_get_free(arg);
+	case IOCTL_EXPAND_COW_FILE:
+		return ioctl_expand(arg);
+	case IOCTL_RECONFIGURE_AUTO_EXPAND:
+		return ioctl_auto_expand(arg);
+	default:
+		return -EINVAL;
+	}
+}
+
+static const struct file_operations ctl_fops = {
+	.owner = THIS_MODULE,
+	.open = nonseekable_open,
+	.unlocked_ioctl = ctl_ioctl,
+};
+
+static struct miscdevice ctl_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "datto-ctl",
+	.fops = &ctl_fops,
+	.mode = 0600,
+};
+
+int dbd_ctl_init(void)
+{
+	return misc_register(&ctl_device);
+}
+
+void dbd_ctl_exit(void)
+{
+	misc_deregister(&ctl_device);
+}
