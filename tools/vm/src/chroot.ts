@@ -32,5 +32,9 @@ export function chrootRun(
     ]),
     'exec chroot "$1" /bin/sh -c "$2"',
   ].join('\n');
-  return run('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', script, 'sh', root, command], options);
+  return run(
+    'unshare',
+    ['--mount', '--propagation', 'private', 'sh', '-c', script, 'sh', root, command],
+    options,
+  );
 }

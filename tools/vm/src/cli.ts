@@ -1,9 +1,13 @@
-import { parseArgs } from 'node:util';
+import { writeFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { loadCases } from './cases.js';
 import { prepareHost } from './host.js';
 import { kernelNames, loadKernel } from './kernel.js';
 import { buildModule, driver, type ModuleSource } from './kmod.js';
+import { note } from './log.js';
 import { ensureRootFs } from './rootfs.js';
+import { type CaseResult, reportLine, runCases } from './runner.js';
 import { runScript } from './script.js';
 import { parseSize } from './size.js';
 
@@ -13,7 +17,7 @@ const USAGE = `usage:
   cli.ts build  [--kernel NAME]...                    build the module only
   cli.ts run    [--kernel NAME] --script FILE [--disk SIZE]... [--timeout S] [--shell]
   cli.ts shell  [--kernel NAME] [--disk SIZE]...      a shell in a VM
-  cli.ts test   [--kernel NAME]... [--case GLOB]... [--jobs N] [--keep]
+  cli.ts test   [--kernel NAME]... [--case GLOB]... [--jobs N] [--report FILE]
   cli.ts list                                         kernels and cases
 kernels: ${kernelNames().join(', ')}
 `;
@@ -29,6 +33,7 @@ async function main(): Promise<number> {
       timeout: { type: 'string', default: '120' },
       module: { type: 'string' },
       jobs: { type: 'string', default: '2' },
+      report: { type: 'string' },
       shell: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -38,6 +43,11 @@ async function main(): Promise<number> {
   if (values.help || command === undefined) {
     process.stdout.write(USAGE);
     return values.help ? 0 : 2;
+  }
+  if (command === 'list') {
+    for (const name of kernelNames()) process.stdout.write(`kernel ${name}\n`);
+    for (const one of loadCases([])) process.stdout.write(`case   ${one.name}\n`);
+    return 0;
   }
   await prepareHost();
   switch (command) {
@@ -60,10 +70,42 @@ async function main(): Promise<number> {
         shell: values.shell || command === 'shell',
       });
     }
+    case 'test':
+      return test(kernels, values.case ?? [], Number(values.jobs), values.report);
     default:
       process.stdout.write(USAGE);
       return 2;
   }
+}
+
+async function test(
+  kernels: readonly string[],
+  patterns: readonly string[],
+  jobs: number,
+  report: string | undefined,
+): Promise<number> {
+  const cases = loadCases(patterns);
+  if (cases.length === 0) throw new Error(`no case matches ${patterns.join(' ')}`);
+  const all: CaseResult[] = [];
+  for (const name of kernels) {
+    const { results, directory } = await runCases({
+      kernel: await loadKernel(name),
+      cases,
+      jobs,
+      onResult: (result) => process.stdout.write(`${reportLine(result)}\n`),
+    });
+    all.push(...results);
+    note(`logs: ${directory}`);
+  }
+  const failed = all.filter((result) => result.failures.length > 0).length;
+  if (report !== undefined) {
+    writeFileSync(
+      report,
+      `${JSON.stringify({ passed: all.length - failed, failed, results: all }, null, 2)}\n`,
+    );
+  }
+  process.stdout.write(`${all.length - failed} passed, ${failed} failed\n`);
+  return failed === 0 ? 0 : 1;
 }
 
 /** Another module than the driver, as DIR/NAME.ko: for trying the harness or an experiment. */

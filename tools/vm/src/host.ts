@@ -1,7 +1,7 @@
 /** What the host must have: root, and a handful of Debian packages. */
 import { existsSync } from 'node:fs';
-import { note } from './log.js';
 import { run } from './exec.js';
+import { note } from './log.js';
 
 /** A file that shows a package is there, beside the package's name. */
 const NEEDED: readonly (readonly [file: string, pkg: string])[] = [

@@ -1,5 +1,13 @@
 /** A busybox initramfs that finds the root over 9p and hands over to it. */
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { onCleanup } from './cleanup.js';
@@ -21,9 +29,13 @@ export async function buildInitramfs(root: string, version: string, target: stri
     copyFileSync(join(toolRoot, 'guest/init'), join(work, 'init'));
     const order = await copyModules(join(root, 'lib/modules', version), join(work, 'modules'));
     writeFileSync(join(work, 'modules/order'), `${order.join('\n')}\n`);
-    await run('sh', ['-c', 'chmod 755 init && find . | cpio -o -H newc --quiet | gzip -1 > "$0"', target], {
-      cwd: work,
-    });
+    await run(
+      'sh',
+      ['-c', 'chmod 755 init && find . | cpio -o -H newc --quiet | gzip -1 > "$0"', target],
+      {
+        cwd: work,
+      },
+    );
   } finally {
     forget();
     remove();
@@ -35,7 +47,11 @@ async function copyModules(modules: string, target: string): Promise<string[]> {
   const depends = new Map<string, string[]>();
   for (const line of readFileSync(join(modules, 'modules.dep'), 'utf8').split('\n')) {
     const [path, rest] = line.split(':');
-    if (path) depends.set(path, (rest ?? '').split(' ').filter((word) => word !== ''));
+    if (path)
+      depends.set(
+        path,
+        (rest ?? '').split(' ').filter((word) => word !== ''),
+      );
   }
   const byName = new Map([...depends.keys()].map((path) => [moduleName(path), path]));
   const order: string[] = [];

@@ -54,7 +54,7 @@ export function buildGuestTools(rootFs: RootFs): Promise<Build> {
     extra: join(repoRoot, 'kmod/include'),
     command:
       'cd /mnt/src && mkdir -p bin && for f in *.c; do ' +
-      'gcc -O2 -g -Wall -Wextra -Werror -std=gnu11 -I/mnt/extra -o "bin/${f%.c}" "$f" -lpthread || exit 1; done 2>&1',
+      'gcc -O2 -g -Wall -Wextra -Werror -std=gnu11 -I/mnt/extra -o "bin/$(basename $f .c)" "$f" -lpthread || exit 1; done 2>&1',
     product: 'bin',
   });
 }

@@ -25,11 +25,13 @@ function readSources(etc: string): Source[] {
   const files = [join(etc, 'sources.list')];
   const parts = join(etc, 'sources.list.d');
   if (existsSync(parts)) files.push(...readdirSync(parts).map((name) => join(parts, name)));
-  return files.filter((file) => existsSync(file)).flatMap((file) => {
-    const text = readFileSync(file, 'utf8');
-    if (file.endsWith('.sources')) return parseDeb822(text);
-    return file.endsWith('.list') ? parseOneLine(text) : [];
-  });
+  return files
+    .filter((file) => existsSync(file))
+    .flatMap((file) => {
+      const text = readFileSync(file, 'utf8');
+      if (file.endsWith('.sources')) return parseDeb822(text);
+      return file.endsWith('.list') ? parseOneLine(text) : [];
+    });
 }
 
 /** `deb [options] URI SUITE component...` */

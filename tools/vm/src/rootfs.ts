@@ -70,7 +70,9 @@ export async function ensureRootFs(kernel: Kernel): Promise<RootFs> {
 }
 
 async function build(kernel: Kernel, packages: readonly string[], dir: string): Promise<void> {
-  note(`building the root file system of ${kernel.name} (Debian ${kernel.suite}); once, takes a minute or two`);
+  note(
+    `building the root file system of ${kernel.name} (Debian ${kernel.suite}); once, takes a minute or two`,
+  );
   const temporary = `${dir}.partial`;
   const remove = () => rmSync(temporary, { recursive: true, force: true });
   remove();
@@ -120,7 +122,9 @@ function describe(kernel: Kernel, key: string, dir: string): RootFs {
 function kernelVersion(kernel: Kernel, root: string): string {
   const found = readdirSync(join(root, 'lib/modules')).filter((name) => kernel.version.test(name));
   if (found.length !== 1 || found[0] === undefined) {
-    throw new Error(`${kernel.name}: expected one kernel like ${kernel.version}, found ${found.join(', ') || 'none'}`);
+    throw new Error(
+      `${kernel.name}: expected one kernel like ${kernel.version}, found ${found.join(', ') || 'none'}`,
+    );
   }
   return found[0];
 }

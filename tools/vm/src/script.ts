@@ -1,9 +1,19 @@
 /** `run --script`: one script in one VM, its output and the kernel's messages as they come. */
-import { chmodSync, closeSync, cpSync, existsSync, mkdirSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { findProblems } from './dmesg.js';
-import { buildGuestTools, buildModule, type ModuleSource } from './kmod.js';
 import { loadKernel } from './kernel.js';
+import { buildGuestTools, buildModule, type ModuleSource } from './kmod.js';
 import { note } from './log.js';
 import { ensureRootFs } from './rootfs.js';
 import { diskName, type Vm } from './vm.js';
@@ -56,7 +66,9 @@ async function runJob(vm: Vm, request: ScriptRequest, script: string): Promise<n
   const disks = request.disks.map((_, index) => `export DISK${index + 1}=${diskName(index)}`);
   writeFileSync(
     join(dir, 'run'),
-    [...disks, `export KO=/share/guest/${request.source.module}`, 'exec bash ./script', ''].join('\n'),
+    [...disks, `export KO=/share/guest/${request.source.module}`, 'exec bash ./script', ''].join(
+      '\n',
+    ),
   );
   const stop = follow(join(dir, 'log'));
   const result = await vm.job('job', request.timeout);

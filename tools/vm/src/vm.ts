@@ -30,6 +30,7 @@ export type JobResult =
   | { readonly kind: 'lost'; readonly why: string };
 
 export class Vm {
+  readonly dir: string;
   readonly console: string;
   readonly share: string;
   readonly #options: VmOptions;
@@ -41,6 +42,7 @@ export class Vm {
 
   constructor(options: VmOptions) {
     this.#options = options;
+    this.dir = options.dir;
     this.share = join(options.dir, 'share');
     this.console = join(options.dir, 'console.log');
     mkdirSync(this.share, { recursive: true });
@@ -87,7 +89,9 @@ export class Vm {
     const line = await this.#line(seconds + GRACE_SECONDS);
     const status = line?.startsWith(`done ${directory} `) ? Number(line.split(' ')[2]) : undefined;
     if (status !== undefined) return { kind: 'done', status };
-    const why = this.alive ? `no answer within ${seconds + GRACE_SECONDS} s` : 'the kernel went down';
+    const why = this.alive
+      ? `no answer within ${seconds + GRACE_SECONDS} s`
+      : 'the kernel went down';
     this.kill();
     return { kind: 'lost', why };
   }
@@ -164,13 +168,24 @@ export class Vm {
     const shares: [string, string, string][] = [
       ['root', rootFs.root, 'readonly=on'],
       ['share', this.share, 'readonly=off'],
-      ...Object.entries(mounts).map(([tag, path]): [string, string, string] => [tag, path, 'readonly=on']),
+      ...Object.entries(mounts).map(([tag, path]): [string, string, string] => [
+        tag,
+        path,
+        'readonly=on',
+      ]),
     ];
     return [
       // thread=multi reports false oopses when the guest patches its own text.
       ...['-accel', 'tcg,thread=single', '-cpu', 'max', '-smp', '2', '-m', MEMORY],
       ...['-display', 'none', '-monitor', 'none', '-no-reboot', '-net', 'none'],
-      ...['-serial', `file:${this.console}`, '-chardev', 'stdio,id=agent,signal=off', '-serial', 'chardev:agent'],
+      ...[
+        '-serial',
+        `file:${this.console}`,
+        '-chardev',
+        'stdio,id=agent,signal=off',
+        '-serial',
+        'chardev:agent',
+      ],
       ...['-kernel', rootFs.vmlinuz, '-initrd', rootFs.initramfs, '-append', append],
       ...['-device', 'virtio-rng-pci'],
       ...shares.flatMap(([tag, path, mode]) => [

@@ -15,8 +15,8 @@ import { onCleanup } from './cleanup.js';
 import type { Build } from './kmod.js';
 import { holderId } from './lock.js';
 import { cacheRoot, repoRoot, resultsRoot, runRoot, toolRoot } from './paths.js';
-import { Vm } from './vm.js';
 import type { RootFs } from './rootfs.js';
+import { Vm } from './vm.js';
 
 const KEPT_RESULTS = 8;
 

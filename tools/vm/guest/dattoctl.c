@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Raw ioctls of the driver, for cases: prints OK or the errno's name, and passes on whatever it is
+ * told without a check of its own. Exit status 0 for OK, 1 for an errno, 2 for bad usage.
+ *
+ *   dattoctl [-u] COMMAND ...     -u: without privilege (the node is opened before it is given up)
+ *
+ * A path may be @null (NULL), @bad (a pointer to nowhere) or @long (4096 bytes without an end).
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include "uapi/dattobd.h"
+
+#define BAD_POINTER ((char *)8)
+
+static const char usage[] =
+	"usage: dattoctl [-u] setup BDEV COW MINOR [MIB [CACHE]]\n"
+	"       dattoctl [-u] reload-snap|reload-inc BDEV COW MINOR [CACHE]\n"
+	"       dattoctl [-u] destroy|trans-inc MINOR\n"
+	"       dattoctl [-u] trans-snap COW MINOR [MIB]\n"
+	"       dattoctl [-u] reconfigure MINOR [CACHE]\n"
+	"       dattoctl [-u] info MINOR          key=value lines\n"
+	"       dattoctl [-u] free                the lowest free minor\n"
+	"       dattoctl [-u] expand MIB MINOR\n"
+	"       dattoctl [-u] auto-expand STEP_MIB RESERVED_MIB MINOR\n"
+	"       dattoctl [-u] badptr COMMAND      COMMAND's ioctl with a bad pointer\n"
+	"       dattoctl [-u] raw NUMBER POINTER  any ioctl number, hexadecimal\n";
+
+static const struct {
+	const char *name;
+	unsigned long nr;
+} commands[] = {
+	{ "setup", IOCTL_SETUP_SNAP },
+	{ "reload-snap", IOCTL_RELOAD_SNAP },
+	{ "reload-inc", IOCTL_RELOAD_INC },
+	{ "destroy", IOCTL_DESTROY },
+	{ "trans-inc", IOCTL_TRANSITION_INC },
+	{ "trans-snap", IOCTL_TRANSITION_SNAP },
+	{ "reconfigure", IOCTL_RECONFIGURE },
+	{ "info", IOCTL_DATTOBD_INFO },
+	{ "free", IOCTL_GET_FREE },
+	{ "expand", IOCTL_EXPAND_COW_FILE },
+	{ "auto-expand", IOCTL_RECONFIGURE_AUTO_EXPAND },
+};
+
+static const struct {
+	int nr;
+	const char *name;
+} errnos[] = {
+#define E(x) { x, #x }
+	E(EPERM), E(ENOENT), E(EIO), E(ENXIO), E(E2BIG), E(EBADF), E(EAGAIN), E(ENOMEM), E(EACCES),
+	E(EFAULT), E(ENOTBLK), E(EBUSY), E(EEXIST), E(EXDEV), E(ENODEV), E(ENOTDIR), E(EISDIR),
+	E(EINVAL), E(ENFILE), E(EMFILE), E(ENOTTY), E(ETXTBSY), E(EFBIG), E(ENOSPC), E(EROFS),
+	E(ERANGE), E(EDEADLK), E(ENAMETOOLONG), E(ENOSYS), E(ELOOP), E(EOPNOTSUPP), E(EINTR),
+	E(ETIMEDOUT), E(EOVERFLOW), E(ESTALE), E(EUCLEAN), E(ENODATA),
+#undef E
+};
+
+static const char *errno_name(int err)
+{
+	for (size_t i = 0; i < sizeof(errnos) / sizeof(errnos[0]); i++)
+		if (errnos[i].nr == err)
+			return errnos[i].name;
+	return strerror(err);
+}
+
+static int report(int ret)
+{
+	if (ret >= 0) {
+		puts("OK");
+		return 0;
+	}
+	puts(errno_name(errno));
+	return 1;
+}
+
+static char *path(char *arg)
+{
+	static char endless[DATTO_PATH_SIZE + 1];
+
+	if (!strcmp(arg, "@null"))
+		return NULL;
+	if (!strcmp(arg, "@bad"))
+		return BAD_POINTER;
+	if (!strcmp(arg, "@long")) {
+		memset(endless, 'x', sizeof(endless) - 1);
+		endless[0] = '/';
+		return endless;
+	}
+	return arg;
+}
+
+static unsigned long number(const char *arg, int base)
+{
+	char *end;
+	unsigned long n = strtoul(arg, &end, base);
+
+	if (*arg == 0 || *end != 0) {
+		fprintf(stderr, "not a number: %s\n", arg);
+		exit(2);
+	}
+	return n;
+}
+
+static int info(int fd, unsigned int minor)
+{
+	struct dattobd_info info;
+	int ret;
+
+	/* Whatever the driver does not fill in must not come back as it went in. */
+	memset(&info, 0xee, sizeof(info));
+	info.minor = minor;
+	ret = ioctl(fd, IOCTL_DATTOBD_INFO, &info);
+	if (ret < 0)
+		return report(ret);
+	printf("minor=%u\nstate=%lu\nerror=%d\ncache_size=%lu\nfalloc_size=%llu\nseqid=%llu\nuuid=",
+	       info.minor, info.state, info.error, info.cache_size, info.falloc_size, info.seqid);
+	for (int i = 0; i < DATTO_UUID_SIZE; i++)
+		printf("%02x", (unsigned char)info.uuid[i]);
+	printf("\ncow=%.*s\nbdev=%.*s\nversion=%llu\nnr_changed_blocks=%llu\n", DATTO_PATH_SIZE,
+	       info.cow, DATTO_PATH_SIZE, info.bdev, info.version, info.nr_changed_blocks);
+	return 0;
+}
+
+static int run(int fd, int argc, char **argv)
+{
+	const char *cmd = argv[0];
+	unsigned int minor;
+	size_t i;
+
+#define ARG(n, fallback) (argc > (n) ? number(argv[n], 10) : (fallback))
+	if (!strcmp(cmd, "setup") && argc >= 4) {
+		struct setup_params p = { path(argv[1]), path(argv[2]), ARG(4, 0), ARG(5, 0),
+					  (unsigned int)number(argv[3], 10) };
+
+		return report(ioctl(fd, IOCTL_SETUP_SNAP, &p));
+	}
+	if (!strncmp(cmd, "reload-", 7) && argc >= 4) {
+		struct reload_params p = { path(argv[1]), path(argv[2]), ARG(4, 0),
+					   (unsigned int)number(argv[3], 10) };
+
+		return report(ioctl(fd, !strcmp(cmd, "reload-inc") ? IOCTL_RELOAD_INC :
+								     IOCTL_RELOAD_SNAP, &p));
+	}
+	if (!strcmp(cmd, "trans-snap") && argc >= 3) {
+		struct transition_snap_params p = { path(argv[1]), ARG(3, 0),
+						    (unsigned int)number(argv[2], 10) };
+
+		return report(ioctl(fd, IOCTL_TRANSITION_SNAP, &p));
+	}
+	if (!strcmp(cmd, "expand") && argc == 3) {
+		struct expand_cow_file_params p = { number(argv[1], 10),
+						    (unsigned int)number(argv[2], 10) };
+
+		return report(ioctl(fd, IOCTL_EXPAND_COW_FILE, &p));
+	}
+	if (!strcmp(cmd, "auto-expand") && argc == 4) {
+		struct reconfigure_auto_expand_params p = { number(argv[1], 10), number(argv[2], 10),
+							    (unsigned int)number(argv[3], 10) };
+
+		return report(ioctl(fd, IOCTL_RECONFIGURE_AUTO_EXPAND, &p));
+	}
+	if (!strcmp(cmd, "reconfigure") && argc >= 2) {
+		struct reconfigure_params p = { ARG(2, 0), (unsigned int)number(argv[1], 10) };
+
+		return report(ioctl(fd, IOCTL_RECONFIGURE, &p));
+	}
+	if (!strcmp(cmd, "free")) {
+		int free_minor = -1;
+		int ret = ioctl(fd, IOCTL_GET_FREE, &free_minor);
+
+		if (ret < 0)
+			return report(ret);
+		printf("%d\n", free_minor);
+		return 0;
+	}
+	if (!strcmp(cmd, "raw") && argc == 3)
+		return report(ioctl(fd, number(argv[1], 16), number(argv[2], 16)));
+	if (!strcmp(cmd, "badptr") && argc == 2) {
+		for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+			if (!strcmp(argv[1], commands[i].name))
+				return report(ioctl(fd, commands[i].nr, BAD_POINTER));
+	}
+	if (argc == 2) {
+		minor = (unsigned int)number(argv[1], 10);
+		if (!strcmp(cmd, "info"))
+			return info(fd, minor);
+		if (!strcmp(cmd, "destroy"))
+			return report(ioctl(fd, IOCTL_DESTROY, &minor));
+		if (!strcmp(cmd, "trans-inc"))
+			return report(ioctl(fd, IOCTL_TRANSITION_INC, &minor));
+	}
+	fputs(usage, stderr);
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	int unprivileged = argc > 1 && !strcmp(argv[1], "-u");
+	int fd;
+
+	argc -= 1 + unprivileged;
+	argv += 1 + unprivileged;
+	if (argc < 1) {
+		fputs(usage, stderr);
+		return 2;
+	}
+	fd = open(DATTO_CTL_NODE, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		fprintf(stderr, "%s: %s\n", DATTO_CTL_NODE, strerror(errno));
+		return 2;
+	}
+	if (unprivileged && (setgroups(0, NULL) || setgid(65534) || setuid(65534))) {
+		perror("setuid");
+		return 2;
+	}
+	return run(fd, argc, argv);
+}

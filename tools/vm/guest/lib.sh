@@ -1,0 +1,171 @@
+# Helpers for cases. Sourced under `set -Eeuo pipefail`: a command that fails ends the case.
+
+export LC_ALL=C
+KO=/share/guest/dattobd.ko
+MNT=/mnt/a
+
+say() { echo "== $*"; }
+
+fail() {
+	echo "FAILED at ${BASH_SOURCE[1]##*/}:${BASH_LINENO[0]}: $*"
+	exit 1
+}
+
+# expect_errno NAME COMMAND...: the command prints just this errno's name.
+expect_errno() {
+	local want=$1 got
+	shift
+	got=$("$@" 2>&1) || true
+	echo "$* -> $got"
+	[ "$got" = "$want" ] || {
+		echo "FAILED at ${BASH_SOURCE[1]##*/}:${BASH_LINENO[0]}: $*: expected $want, got $got"
+		exit 1
+	}
+}
+
+expect_ok() {
+	local got
+	got=$("$@" 2>&1) || true
+	echo "$* -> $got"
+	[ "$got" = OK ] || {
+		echo "FAILED at ${BASH_SOURCE[1]##*/}:${BASH_LINENO[0]}: $*: expected OK, got $got"
+		exit 1
+	}
+}
+
+# expect_eq WHAT WANT GOT
+expect_eq() {
+	[ "$2" = "$3" ] || {
+		echo "FAILED at ${BASH_SOURCE[1]##*/}:${BASH_LINENO[0]}: $1: expected '$2', got '$3'"
+		exit 1
+	}
+}
+
+# expect_fails COMMAND...: a non-zero exit status.
+expect_fails() {
+	local out
+	if out=$("$@" 2>&1); then
+		echo "FAILED at ${BASH_SOURCE[1]##*/}:${BASH_LINENO[0]}: $* succeeded: $out"
+		exit 1
+	fi
+	echo "$* -> $out"
+}
+
+# One field of INFO: info MINOR FIELD
+info() { dattoctl info "$1" | sed -n "s/^$2=//p"; }
+
+# expect_device MINOR STATE ERROR, as INFO and as /proc/datto-info say it.
+expect_device() {
+	expect_eq "state of $1" "$2" "$(info "$1" state)"
+	expect_eq "error of $1" "$3" "$(info "$1" error)"
+	expect_eq "state of $1 in /proc" "$2" "$(proc_field "$1" state)"
+	expect_eq "error of $1 in /proc" "$3" "$(proc_field "$1" error)"
+}
+
+# proc_field MINOR KEY; an absent key is 0.
+proc_field() { jq -r ".devices[] | select(.minor == $1) | .$2 // 0" /proc/datto-info; }
+
+# Nothing of this minor is visible anywhere.
+expect_no_device() {
+	[ ! -e "/dev/datto$1" ] || fail "/dev/datto$1 exists"
+	[ ! -e "/sys/class/block/datto$1" ] || fail "/sys/class/block/datto$1 exists"
+	expect_errno ENOENT dattoctl info "$1"
+	expect_eq "devices $1 in /proc" "" "$(jq -r ".devices[] | select(.minor == $1) | .minor" /proc/datto-info)"
+}
+
+expect_no_file() { [ ! -e "$1" ] || fail "$1 exists: $(ls -l "$1")"; }
+
+# As if nothing had ever been asked of the driver: no device, and it can be unloaded.
+expect_untouched() {
+	expect_eq "devices in /proc" 0 "$(jq '.devices | length' /proc/datto-info)"
+	expect_eq "lowest free minor" 0 "$(dattoctl free)"
+	expect_eq "nodes" "" "$(ls /dev | grep -E '^datto[0-9]' || true)"
+	expect_eq "users of the module" 0 "$(cat /sys/module/dattobd/refcnt)"
+}
+
+load_module() { insmod "$KO" "$@"; }
+
+unload_module() { rmmod dattobd; }
+
+# make_fs DEVICE: a fresh file system of the kind that this run is about.
+make_fs() {
+	local device=$1
+	shift
+	wipefs -qa "$device"
+	case $FS in
+	ext4) mkfs.ext4 -q -F "$@" "$device" ;;
+	xfs) mkfs.xfs -q -f "$@" "$device" ;;
+	*) fail "no file system $FS" ;;
+	esac
+}
+
+mount_fs() {
+	mkdir -p "$2"
+	mount -t "$FS" "$1" "$2"
+}
+
+# Mounts a snapshot or an image for reading, without the journal being replayed into it.
+mount_snapshot() {
+	local options=ro,noload
+	[ "$FS" = ext4 ] || options=ro,norecovery,nouuid
+	mkdir -p "$2"
+	mount -t "$FS" -o "$options" "$1" "$2"
+}
+
+# No problem in the file system of an unmounted device or image.
+check_fs() {
+	case $FS in
+	ext4) e2fsck -fn "$1" ;;
+	xfs) xfs_repair -n "$1" ;;
+	esac >/tmp/fsck.log 2>&1 || {
+		cat /tmp/fsck.log
+		fail "the file system on $1 is damaged"
+	}
+}
+
+dev_bytes() { blockdev --getsize64 "$1"; }
+
+drop_caches() {
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+}
+
+# hash_dev DEVICE FILE: what each block of the device holds now.
+hash_dev() { blkcmp hash "$1" >"$2"; }
+
+# expect_same [-x RUNS]... A B: devices or hash files are equal except in these runs of blocks.
+expect_same() {
+	local out
+	if ! out=$(blkcmp cmp "$@"); then
+		echo "$out" | head -20
+		fail "blocks differ: blkcmp cmp $*"
+	fi
+}
+
+# expect_differ A B: for showing that a comparison is able to fail.
+expect_differ() {
+	local status=0
+	blkcmp cmp "$@" >/dev/null || status=$?
+	expect_eq "blkcmp cmp $*" 1 $status
+}
+
+# wait_for SECONDS COMMAND...: until the command succeeds.
+wait_for() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ $SECONDS -lt $end ] || fail "not within the time: $*"
+		sleep 0.2
+	done
+}
+
+# Free and reclaimable memory in KiB, after everything that can be dropped was.
+mem_free() {
+	drop_caches
+	sleep 1
+	echo 3 >/proc/sys/vm/drop_caches
+	awk '/^MemFree:/ { print $2 }' /proc/meminfo
+}
+
+# random_file PATH MIB: a file full of records, which neither repeat nor compress.
+random_file() { records fill -r "$(cksum <<<"$1" | cut -c1-6)" "$1" "$2"; }

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Writes files whose every sector says what it is, and checks them: a sector that was lost, torn,
+ * or put elsewhere shows.
+ *
+ *   records write [-m buffered|direct|mmap] [-t SECONDS | -n OPS] [-b MAX_KIB] [-r SEED] FILE MIB
+ *       random overwrites of random length, until told to stop by SIGTERM at the latest
+ *   records fill [-r SEED] FILE MIB
+ *       every sector once, in order
+ *   records verify FILE          each sector is zero or a record of this file at this place
+ *   records ring [-m buffered|direct] [-t SECONDS] [-s] FILE SLOTS LOG
+ *       write i goes to slot i % SLOTS, and its number to LOG when it has returned (-s: fsync first)
+ *   records ring-verify FILE SLOTS
+ *       the file is what it was after some write i, exactly; prints i
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SECTOR 512
+#define WORDS (SECTOR / 8)
+#define MAGIC 0x64726f6365726264ULL
+#define SLOT 4096
+
+static volatile sig_atomic_t stop;
+
+static void on_term(int sig)
+{
+	(void)sig;
+	stop = 1;
+}
+
+static void die(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	exit(1);
+}
+
+static uint64_t mix(uint64_t x)
+{
+	x = (x ^ x >> 31) * 0x7fb5d329728ea185ULL;
+	x = (x ^ x >> 27) * 0x81dadef4bc2dd44dULL;
+	return x ^ x >> 33;
+}
+
+static void fill(uint64_t *s, uint64_t index, uint64_t seq)
+{
+	uint64_t x = mix(index * 0x9e3779b97f4a7c15ULL ^ seq);
+
+	s[0] = MAGIC;
+	s[1] = index;
+	s[2] = seq;
+	for (int i = 3; i < WORDS; i++)
+		s[i] = x += 0x632be59bd9b4e019ULL;
+}
+
+static int intact(const uint64_t *s, uint64_t index)
+{
+	uint64_t want[WORDS];
+
+	fill(want, index, s[2]);
+	return !memcmp(s, want, SECTOR);
+}
+
+static int blank(const uint64_t *s)
+{
+	for (int i = 0; i < WORDS; i++)
+		if (s[i])
+			return 0;
+	return 1;
+}
+
+struct options {
+	const char *mode;
+	unsigned long seconds, ops, max_kib;
+	uint64_t seed;
+	int sync;
+};
+
+static int open_file(const char *name, const char *mode, off_t bytes)
+{
+	int fd = open(name, O_RDWR | O_CREAT | (!strcmp(mode, "direct") ? O_DIRECT : 0), 0644);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st))
+		die("%s: %s", name, strerror(errno));
+	/* A mapping of a hole finds out too late that the disk is full. */
+	if (st.st_size < bytes && posix_fallocate(fd, 0, bytes))
+		die("%s: no room for %jd bytes", name, (intmax_t)bytes);
+	return fd;
+}
+
+static void put(int fd, const void *buf, size_t n, off_t at)
+{
+	ssize_t r = pwrite(fd, buf, n, at);
+
+	if (r != (ssize_t)n)
+		die("write of %zu at %jd: %s", n, (intmax_t)at, r < 0 ? strerror(errno) : "short");
+}
+
+static int write_random(const struct options *o, const char *name, unsigned long mib)
+{
+	off_t bytes = (off_t)mib << 20;
+	int fd = open_file(name, o->mode, bytes), direct = !strcmp(o->mode, "direct");
+	int mapped = !strcmp(o->mode, "mmap");
+	uint64_t rng = mix(o->seed + 1), sectors = (uint64_t)bytes / SECTOR, unit = direct ? 8 : 1;
+	uint64_t *buf, done = 0;
+	char *map = NULL;
+	time_t end = time(NULL) + (time_t)o->seconds;
+
+	if (posix_memalign((void **)&buf, 4096, o->max_kib << 10))
+		die("out of memory");
+	if (mapped) {
+		map = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		if (map == MAP_FAILED)
+			die("mmap: %s", strerror(errno));
+	}
+	while (!stop && (o->ops ? done < o->ops : time(NULL) < end)) {
+		uint64_t first, count;
+
+		rng = mix(rng + 0x9e3779b97f4a7c15ULL);
+		count = (1 + rng % (o->max_kib * 2 / unit)) * unit;
+		rng = mix(rng + 0x9e3779b97f4a7c15ULL);
+		first = rng % (sectors / unit) * unit;
+		if (count > sectors - first)
+			count = sectors - first;
+		done++;
+		for (uint64_t i = 0; i < count; i++)
+			fill(buf + i * WORDS, first + i, o->seed << 40 | done);
+		if (mapped)
+			memcpy(map + first * SECTOR, buf, count * SECTOR);
+		else
+			put(fd, buf, count * SECTOR, (off_t)(first * SECTOR));
+		if (o->sync && fdatasync(fd))
+			die("fdatasync: %s", strerror(errno));
+	}
+	if (mapped && msync(map, (size_t)bytes, MS_SYNC))
+		die("msync: %s", strerror(errno));
+	if (fsync(fd) || close(fd))
+		die("fsync: %s", strerror(errno));
+	printf("%" PRIu64 " writes\n", done);
+	return 0;
+}
+
+static int write_all(const struct options *o, const char *name, unsigned long mib)
+{
+	int fd = open_file(name, "buffered", (off_t)mib << 20);
+	uint64_t *buf = malloc(1 << 20);
+
+	for (uint64_t m = 0; m < mib; m++) {
+		for (uint64_t i = 0; i < 2048; i++)
+			fill(buf + i * WORDS, m * 2048 + i, o->seed << 40);
+		put(fd, buf, 1 << 20, (off_t)(m << 20));
+	}
+	if (fsync(fd) || close(fd))
+		die("fsync: %s", strerror(errno));
+	return 0;
+}
+
+static int verify(const char *name)
+{
+	static uint64_t buf[1 << 16];
+	uint64_t index = 0, records = 0;
+	int fd = open(name, O_RDONLY);
+	ssize_t n;
+
+	if (fd < 0)
+		die("%s: %s", name, strerror(errno));
+	while ((n = pread(fd, buf, sizeof(buf), (off_t)(index * SECTOR))) > 0) {
+		for (ssize_t at = 0; at + SECTOR <= n; at += SECTOR, index++) {
+			const uint64_t *s = buf + at / 8;
+
+			if (blank(s))
+				continue;
+			if (!intact(s, index))
+				die("%s: sector %" PRIu64 ": magic %" PRIx64 " index %" PRIu64 " seq %" PRIu64
+				    ": not a record of this place", name, index, s[0], s[1], s[2]);
+			records++;
+		}
+	}
+	if (n < 0)
+		die("%s: %s", name, strerror(errno));
+	printf("%" PRIu64 " records\n", records);
+	return records == 0;
+}
+
+static int ring(const struct options *o, const char *name, uint64_t slots, const char *log)
+{
+	int fd = open_file(name, o->mode, (off_t)(slots * SLOT));
+	int out = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	time_t end = time(NULL) + (time_t)o->seconds;
+	uint64_t *buf;
+
+	if (out < 0 || posix_memalign((void **)&buf, 4096, SLOT))
+		die("%s: %s", log, strerror(errno));
+	for (uint64_t seq = 1; !stop && time(NULL) < end; seq++) {
+		uint64_t slot = seq % slots;
+		char line[32];
+
+		for (uint64_t i = 0; i < SLOT / SECTOR; i++)
+			fill(buf + i * WORDS, slot * (SLOT / SECTOR) + i, seq);
+		put(fd, buf, SLOT, (off_t)(slot * SLOT));
+		if (o->sync && fdatasync(fd))
+			die("fdatasync: %s", strerror(errno));
+		/* One fixed-width line, rewritten: a reader never sees half a number. */
+		snprintf(line, sizeof(line), "%020" PRIu64 "\n", seq);
+		put(out, line, 21, 0);
+	}
+	return 0;
+}
+
+static int ring_verify(const char *name, uint64_t slots)
+{
+	uint64_t *seqs = calloc(slots, sizeof(*seqs)), max = 0, buf[SLOT / 8];
+	int fd = open(name, O_RDONLY);
+
+	if (fd < 0)
+		die("%s: %s", name, strerror(errno));
+	for (uint64_t slot = 0; slot < slots; slot++) {
+		if (pread(fd, buf, SLOT, (off_t)(slot * SLOT)) != SLOT)
+			die("%s: short at slot %" PRIu64, name, slot);
+		seqs[slot] = buf[2];
+		for (uint64_t i = 0; i < SLOT / SECTOR; i++) {
+			const uint64_t *s = buf + i * WORDS;
+
+			if (seqs[slot] == 0 ? !blank(s) : s[2] != seqs[slot] ||
+			    !intact(s, slot * (SLOT / SECTOR) + i))
+				die("%s: slot %" PRIu64 " is torn or foreign", name, slot);
+		}
+		if (seqs[slot] > max)
+			max = seqs[slot];
+	}
+	for (uint64_t slot = 0; slot < slots; slot++) {
+		/* The newest write up to max that went to this slot; none yet if that is 0 or less. */
+		uint64_t back = (max % slots + slots - slot) % slots;
+		uint64_t want = back < max ? max - back : 0;
+
+		if (seqs[slot] != want)
+			die("%s: slot %" PRIu64 " holds write %" PRIu64 ", but with write %" PRIu64
+			    " there it should be %" PRIu64, name, slot, seqs[slot], max, want);
+	}
+	printf("%" PRIu64 "\n", max);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { "buffered", 5, 0, 256, 1, 0 };
+	const char *cmd = argc > 1 ? argv[1] : "";
+	int c;
+
+	signal(SIGTERM, on_term);
+	optind = 2;
+	while ((c = getopt(argc, argv, "m:t:n:b:r:s")) != -1) {
+		switch (c) {
+		case 'm': o.mode = optarg; break;
+		case 't': o.seconds = strtoul(optarg, NULL, 10); break;
+		case 'n': o.ops = strtoul(optarg, NULL, 10); break;
+		case 'b': o.max_kib = strtoul(optarg, NULL, 10); break;
+		case 'r': o.seed = strtoull(optarg, NULL, 10); break;
+		case 's': o.sync = 1; break;
+		default: return 2;
+		}
+	}
+	argc -= optind;
+	argv += optind;
+	if (!strcmp(cmd, "write") && argc == 2)
+		return write_random(&o, argv[0], strtoul(argv[1], NULL, 10));
+	if (!strcmp(cmd, "fill") && argc == 2)
+		return write_all(&o, argv[0], strtoul(argv[1], NULL, 10));
+	if (!strcmp(cmd, "verify") && argc == 1)
+		return verify(argv[0]);
+	if (!strcmp(cmd, "ring") && argc == 3)
+		return ring(&o, argv[0], strtoull(argv[1], NULL, 10), argv[2]);
+	if (!strcmp(cmd, "ring-verify") && argc == 2)
+		return ring_verify(argv[0], strtoull(argv[1], NULL, 10));
+	fputs("usage: records write|fill|verify|ring|ring-verify ...\n", stderr);
+	return 2;
+}

@@ -1,0 +1,173 @@
+/** Shares the cases out among VMs, one job at a time in each, and judges what comes back. */
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Case, diskPool, pickDisks } from './cases.js';
+import { findProblems } from './dmesg.js';
+import { tail } from './exec.js';
+import type { Kernel } from './kernel.js';
+import { buildGuestTools, buildModule, driver } from './kmod.js';
+import { ensureRootFs } from './rootfs.js';
+import { diskName, type Vm } from './vm.js';
+import { createVm, createWorkplace, type VmSetup, type Workplace } from './workplace.js';
+
+export interface CaseResult {
+  readonly name: string;
+  readonly kernel: string;
+  readonly seconds: number;
+  /** Empty when the case passed. */
+  readonly failures: readonly string[];
+}
+
+export interface RunnerOptions {
+  readonly kernel: Kernel;
+  readonly cases: readonly Case[];
+  /** How many VMs at the same time. */
+  readonly jobs: number;
+  readonly onResult: (result: CaseResult) => void;
+}
+
+/** Runs all cases on one kernel; returns their results and where the logs are. */
+export async function runCases(
+  options: RunnerOptions,
+): Promise<{ results: CaseResult[]; directory: string }> {
+  const { kernel, cases, onResult } = options;
+  const rootFs = await ensureRootFs(kernel);
+  const module = await buildModule(rootFs);
+  if (module.warnings) process.stderr.write(module.log);
+  const tools = await buildGuestTools(rootFs);
+  const pool = diskPool(cases);
+  const setup: VmSetup = { rootFs, disks: pool, module, moduleFile: driver.module, tools };
+  const workplace = createWorkplace();
+  // The longest first, so that the VMs end at about the same time.
+  const queue = [...cases].sort((a, b) => b.timeout - a.timeout);
+  const results: CaseResult[] = [];
+  const worker = async (id: number) => {
+    const seat = new Seat(workplace, `vm${id}`, setup);
+    try {
+      for (let one = queue.shift(); one !== undefined; one = queue.shift()) {
+        const result = await seat.run(one, kernel.name);
+        results.push(result);
+        onResult(result);
+      }
+    } finally {
+      await seat.close();
+    }
+  };
+  try {
+    const count = Math.min(options.jobs, cases.length);
+    await Promise.all(Array.from({ length: count }, (_, id) => worker(id)));
+  } finally {
+    workplace.remove();
+  }
+  return { results, directory: workplace.results };
+}
+
+/** A place where one VM at a time runs; it gets a new VM when the last one cannot be trusted any more. */
+class Seat {
+  readonly #workplace: Workplace;
+  readonly #name: string;
+  readonly #setup: VmSetup;
+  #vm: Vm | undefined;
+  #boots = 0;
+
+  constructor(workplace: Workplace, name: string, setup: VmSetup) {
+    this.#workplace = workplace;
+    this.#name = name;
+    this.#setup = setup;
+  }
+
+  async run(one: Case, kernel: string): Promise<CaseResult> {
+    const begin = Date.now();
+    let failures: string[];
+    try {
+      const vm = await this.#booted();
+      failures = await this.#runIn(vm, one, kernel);
+    } catch (error) {
+      failures = [error instanceof Error ? error.message : String(error)];
+      await this.#discard();
+    }
+    return { name: one.name, kernel, seconds: (Date.now() - begin) / 1000, failures };
+  }
+
+  async close(): Promise<void> {
+    await this.#vm?.stop();
+    await this.#discard();
+  }
+
+  async #booted(): Promise<Vm> {
+    if (this.#vm?.alive) return this.#vm;
+    await this.#discard();
+    const vm = createVm(this.#workplace, `${this.#name}-${this.#boots++}`, this.#setup);
+    this.#vm = vm;
+    await vm.start();
+    return vm;
+  }
+
+  async #discard(): Promise<void> {
+    const vm = this.#vm;
+    this.#vm = undefined;
+    if (vm === undefined) return;
+    vm.kill();
+    rmSync(vm.dir, { recursive: true, force: true });
+  }
+
+  async #runIn(vm: Vm, one: Case, kernel: string): Promise<string[]> {
+    const job = join('jobs', one.name);
+    const dir = join(vm.share, job);
+    mkdirSync(dir, { recursive: true });
+    cpSync(one.file, join(dir, 'case'));
+    writeFileSync(join(dir, 'run'), this.#environment(one));
+    const consoleBefore = vm.readConsole().length;
+    const result = await vm.job(job, one.timeout);
+    const console = vm.readConsole().slice(consoleBefore);
+    const log = readOr(join(dir, 'log'), '');
+    const dmesg = readOr(join(dir, 'dmesg'), console);
+    const failures: string[] = [];
+    if (result.kind === 'lost') failures.push(result.why);
+    else if (result.status === 124 || result.status === 137)
+      failures.push(`not done within ${one.timeout} s`);
+    else if (result.status !== 0) failures.push(lastFailure(log) ?? `exit status ${result.status}`);
+    failures.push(...findProblems(dmesg, one.dmesgAllow).map((line) => `kernel: ${line}`));
+    const keep = join(this.#workplace.results, kernel, one.name);
+    mkdirSync(keep, { recursive: true });
+    for (const [file, text] of Object.entries({ log, dmesg, console })) {
+      writeFileSync(join(keep, file), text);
+    }
+    const artefacts = join(dir, 'keep');
+    if (existsSync(artefacts)) cpSync(artefacts, join(keep, 'keep'), { recursive: true });
+    if (failures.length > 0) {
+      failures.push(`--- log\n${tail(log, 30)}`, `--- dmesg\n${tail(dmesg, 40)}`);
+    }
+    // A case that went wrong may have left anything behind.
+    if (failures.length > 0 || !existsSync(join(dir, 'clean'))) await this.#discard();
+    return failures;
+  }
+
+  #environment(one: Case): string {
+    const disks = pickDisks(this.#setup.disks, one).map(diskName);
+    const variables = {
+      CASE: one.name,
+      FS: one.fs,
+      MKFS: one.mkfs,
+      START: one.start,
+      DISKS: disks.join(' '),
+      ...Object.fromEntries(disks.map((disk, index) => [`DISK${index + 1}`, disk])),
+    };
+    const exports = Object.entries(variables).map(([name, value]) => `export ${name}='${value}'`);
+    return [...exports, 'exec bash /share/guest/runcase', ''].join('\n');
+  }
+}
+
+function lastFailure(log: string): string | undefined {
+  return log.split('\n').find((line) => /^(FAILED|AFTER THE CASE)/.test(line));
+}
+
+function readOr(path: string, fallback: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8') : fallback;
+}
+
+export function reportLine(result: CaseResult): string {
+  const verdict = result.failures.length === 0 ? 'PASS' : 'FAIL';
+  const line = `${verdict} ${result.kernel} ${result.name} (${result.seconds.toFixed(1)} s)`;
+  return [line, ...result.failures.map((text) => text.replace(/^/gm, '     '))].join('\n');
+}
