@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: MIT
+// The system calls for JavaScript: every call runs in the thread pool and gives a promise. A
+// failure rejects with an Error that has `errno` and `syscall`; names and advice are TypeScript's.
+// An argument of the wrong kind throws a TypeError, one that does not fit a RangeError, both with
+// `code` ERR_DATTO_ARGUMENT: nothing is ever wrapped.
+
+#include <napi.h>
+
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "layout.h"
+#include "syscalls.h"
+
+namespace {
+
+using Napi::CallbackInfo;
+using Napi::Env;
+using Napi::Value;
+
+// Runs `work` in the thread pool; `give` makes the promise's value of what it left in `state`.
+template <typename State>
+class Call : public Napi::AsyncWorker {
+ public:
+  using Work = std::function<dbd_result(State&)>;
+  using Give = std::function<Value(Napi::Env, const State&)>;
+
+  Call(Napi::Env env, State state, Work work, Give give)
+      : AsyncWorker(env, "dbd_ioctl"),
+        deferred_(Napi::Promise::Deferred::New(env)),
+        state_(std::move(state)),
+        work_(std::move(work)),
+        give_(std::move(give)) {}
+
+  Napi::Promise Start() {
+    Napi::Promise promise = deferred_.Promise();
+    Queue();
+    return promise;
+  }
+
+  void Execute() override { result_ = work_(state_); }
+
+  void OnOK() override {
+    Napi::HandleScope scope(Env());
+    if (result_.err == 0) {
+      deferred_.Resolve(give_(Env(), state_));
+      return;
+    }
+    Napi::Error error = Napi::Error::New(
+        Env(), std::string(result_.syscall) + ": " + std::strerror(result_.err));
+    error.Set("errno", Napi::Number::New(Env(), result_.err));
+    error.Set("syscall", Napi::String::New(Env(), result_.syscall));
+    deferred_.Reject(error.Value());
+  }
+
+ private:
+  Napi::Promise::Deferred deferred_;
+  State state_;
+  Work work_;
+  Give give_;
+  dbd_result result_{0, ""};
+};
+
+template <typename State>
+Value Start(Env env, State state, typename Call<State>::Work work,
+            typename Call<State>::Give give) {
+  return (new Call<State>(env, std::move(state), std::move(work), std::move(give)))->Start();
+}
+
+// Reads a call's arguments in order. After the first that is wrong an exception is pending, `ok()`
+// is false, and the rest reads as zero.
+class Arguments {
+ public:
+  explicit Arguments(const CallbackInfo& info) : info_(info) {}
+
+  bool ok() const { return ok_; }
+
+  std::string Path() {
+    Value value = info_[at_++];
+    if (!value.IsString()) return Fail<Napi::TypeError>("a path"), std::string();
+    std::string path = value.As<Napi::String>().Utf8Value();
+    if (path.find('\0') != std::string::npos || path.size() >= DATTO_PATH_SIZE) {
+      Fail<Napi::RangeError>("a path without NUL of at most 4095 bytes");
+    }
+    return path;
+  }
+
+  uint64_t U64() {
+    Value value = info_[at_++];
+    if (!value.IsBigInt()) return Fail<Napi::TypeError>("a bigint"), 0;
+    bool lossless = false;
+    uint64_t number = value.As<Napi::BigInt>().Uint64Value(&lossless);
+    if (!lossless) Fail<Napi::RangeError>("a 64-bit unsigned integer");
+    return number;
+  }
+
+  int64_t I64() {
+    Value value = info_[at_++];
+    if (!value.IsBigInt()) return Fail<Napi::TypeError>("a bigint"), 0;
+    bool lossless = false;
+    int64_t number = value.As<Napi::BigInt>().Int64Value(&lossless);
+    if (!lossless) Fail<Napi::RangeError>("a 64-bit integer");
+    return number;
+  }
+
+  uint32_t U32() { return Integer<uint32_t>("a 32-bit unsigned integer"); }
+
+  int32_t I32() { return Integer<int32_t>("a 32-bit integer"); }
+
+ private:
+  template <typename T>
+  T Integer(const char* expected) {
+    Value value = info_[at_++];
+    if (!value.IsNumber()) return Fail<Napi::TypeError>("a number"), 0;
+    double number = value.As<Napi::Number>().DoubleValue();
+    // The comparison is false for NaN; the cast is defined inside the range only.
+    if (!(number >= std::numeric_limits<T>::min() && number <= std::numeric_limits<T>::max()) ||
+        number != static_cast<double>(static_cast<T>(number))) {
+      return Fail<Napi::RangeError>(expected), 0;
+    }
+    return static_cast<T>(number);
+  }
+
+  template <typename E>
+  void Fail(const char* expected) {
+    if (!ok_) return;
+    ok_ = false;
+    E error = E::New(info_.Env(),
+                     "argument " + std::to_string(at_) + " must be " + std::string(expected));
+    error.Set("code", Napi::String::New(info_.Env(), "ERR_DATTO_ARGUMENT"));
+    error.ThrowAsJavaScriptException();
+  }
+
+  const CallbackInfo& info_;
+  size_t at_ = 0;
+  bool ok_ = true;
+};
+
+Value Nothing(Env env) { return env.Undefined(); }
+
+// An ioctl whose struct holds pointers to two paths, which live beside it until the call is over.
+template <typename Params>
+struct WithPaths {
+  Params params{};
+  std::string bdev;
+  std::string cow;
+};
+
+template <typename Params>
+Value Control(Env env, unsigned long request, Params params) {
+  return Start<Params>(
+      env, params, [request](Params& p) { return dbd_control(request, &p); },
+      [](Env e, const Params&) { return Nothing(e); });
+}
+
+Value SetupSnap(const CallbackInfo& info) {
+  Arguments arguments(info);
+  WithPaths<setup_params> state;
+  state.bdev = arguments.Path();
+  state.cow = arguments.Path();
+  state.params.fallocated_space = arguments.U64();
+  state.params.cache_size = arguments.U64();
+  state.params.minor = arguments.U32();
+  if (!arguments.ok()) return Value();
+  return Start<WithPaths<setup_params>>(
+      info.Env(), std::move(state),
+      [](WithPaths<setup_params>& s) {
+        s.params.bdev = s.bdev.data();
+        s.params.cow = s.cow.data();
+        return dbd_control(IOCTL_SETUP_SNAP, &s.params);
+      },
+      [](Env env, const WithPaths<setup_params>&) { return Nothing(env); });
+}
+
+template <unsigned long Request>
+Value Reload(const CallbackInfo& info) {
+  Arguments arguments(info);
+  WithPaths<reload_params> state;
+  state.bdev = arguments.Path();
+  state.cow = arguments.Path();
+  state.params.cache_size = arguments.U64();
+  state.params.minor = arguments.U32();
+  if (!arguments.ok()) return Value();
+  return Start<WithPaths<reload_params>>(
+      info.Env(), std::move(state),
+      [](WithPaths<reload_params>& s) {
+        s.params.bdev = s.bdev.data();
+        s.params.cow = s.cow.data();
+        return dbd_control(Request, &s.params);
+      },
+      [](Env env, const WithPaths<reload_params>&) { return Nothing(env); });
+}
+
+template <unsigned long Request>
+Value OnMinor(const CallbackInfo& info) {
+  Arguments arguments(info);
+  uint32_t minor = arguments.U32();
+  return arguments.ok() ? Control<uint32_t>(info.Env(), Request, minor) : Value();
+}
+
+Value TransitionSnap(const CallbackInfo& info) {
+  Arguments arguments(info);
+  WithPaths<transition_snap_params> state;
+  state.cow = arguments.Path();
+  state.params.fallocated_space = arguments.U64();
+  state.params.minor = arguments.U32();
+  if (!arguments.ok()) return Value();
+  return Start<WithPaths<transition_snap_params>>(
+      info.Env(), std::move(state),
+      [](WithPaths<transition_snap_params>& s) {
+        s.params.cow = s.cow.data();
+        return dbd_control(IOCTL_TRANSITION_SNAP, &s.params);
+      },
+      [](Env env, const WithPaths<transition_snap_params>&) { return Nothing(env); });
+}
+
+Value Reconfigure(const CallbackInfo& info) {
+  Arguments arguments(info);
+  reconfigure_params params{};
+  params.cache_size = arguments.U64();
+  params.minor = arguments.U32();
+  return arguments.ok() ? Control(info.Env(), IOCTL_RECONFIGURE, params) : Value();
+}
+
+Value ExpandCowFile(const CallbackInfo& info) {
+  Arguments arguments(info);
+  expand_cow_file_params params{};
+  params.size = arguments.U64();
+  params.minor = arguments.U32();
+  return arguments.ok() ? Control(info.Env(), IOCTL_EXPAND_COW_FILE, params) : Value();
+}
+
+Value ReconfigureAutoExpand(const CallbackInfo& info) {
+  Arguments arguments(info);
+  reconfigure_auto_expand_params params{};
+  params.step_size = arguments.U64();
+  params.reserved_space = arguments.U64();
+  params.minor = arguments.U32();
+  return arguments.ok() ? Control(info.Env(), IOCTL_RECONFIGURE_AUTO_EXPAND, params) : Value();
+}
+
+Value GetFree(const CallbackInfo& info) {
+  return Start<int>(
+      info.Env(), 0, [](int& minor) { return dbd_control(IOCTL_GET_FREE, &minor); },
+      [](Env env, const int& minor) -> Value { return Napi::Number::New(env, minor); });
+}
+
+Value GiveInfo(Env env, const dattobd_info& info) {
+  const auto u64 = [env](uint64_t number) { return Napi::BigInt::New(env, number); };
+  const auto text = [env](const char* bytes) {
+    return Napi::String::New(env, bytes, strnlen(bytes, DATTO_PATH_SIZE));
+  };
+  Napi::Uint8Array uuid = Napi::Uint8Array::New(env, DATTO_UUID_SIZE);
+  std::memcpy(uuid.Data(), info.uuid, DATTO_UUID_SIZE);
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("minor", Napi::Number::New(env, info.minor));
+  object.Set("state", u64(info.state));
+  object.Set("error", Napi::Number::New(env, info.error));
+  object.Set("cacheSize", u64(info.cache_size));
+  object.Set("fallocSize", u64(info.falloc_size));
+  object.Set("seqid", u64(info.seqid));
+  object.Set("uuid", uuid);
+  object.Set("cow", text(info.cow));
+  object.Set("bdev", text(info.bdev));
+  object.Set("version", u64(info.version));
+  object.Set("nrChangedBlocks", u64(info.nr_changed_blocks));
+  return object;
+}
+
+Value Info(const CallbackInfo& info) {
+  Arguments arguments(info);
+  // On the heap: the struct has 8 KiB, and the state is moved about.
+  auto state = std::make_shared<dattobd_info>();
+  state->minor = arguments.U32();
+  if (!arguments.ok()) return Value();
+  using State = std::shared_ptr<dattobd_info>;
+  return Start<State>(
+      info.Env(), std::move(state),
+      [](State& s) { return dbd_control(IOCTL_DATTOBD_INFO, s.get()); },
+      [](Env env, const State& s) { return GiveInfo(env, *s); });
+}
+
+Value DeviceSize(const CallbackInfo& info) {
+  struct State {
+    std::string path;
+    uint64_t bytes = 0;
+  };
+  Arguments arguments(info);
+  State state;
+  state.path = arguments.Path();
+  if (!arguments.ok()) return Value();
+  return Start<State>(
+      info.Env(), std::move(state),
+      [](State& s) { return dbd_device_size(s.path.c_str(), &s.bytes); },
+      [](Env env, const State& s) -> Value { return Napi::BigInt::New(env, s.bytes); });
+}
+
+Value LogicalBlockSize(const CallbackInfo& info) {
+  struct State {
+    std::string path;
+    uint32_t bytes = 0;
+  };
+  Arguments arguments(info);
+  State state;
+  state.path = arguments.Path();
+  if (!arguments.ok()) return Value();
+  return Start<State>(
+      info.Env(), std::move(state),
+      [](State& s) { return dbd_logical_block_size(s.path.c_str(), &s.bytes); },
+      [](Env env, const State& s) -> Value { return Napi::Number::New(env, s.bytes); });
+}
+
+template <dbd_result (*Seek)(int, int64_t, int64_t*)>
+Value SeekTo(const CallbackInfo& info) {
+  struct State {
+    int fd;
+    int64_t offset;
+    int64_t found;
+  };
+  Arguments arguments(info);
+  int fd = arguments.I32();
+  int64_t offset = arguments.I64();
+  if (!arguments.ok()) return Value();
+  return Start<State>(
+      info.Env(), State{fd, offset, 0}, [](State& s) { return Seek(s.fd, s.offset, &s.found); },
+      [](Env env, const State& s) -> Value { return Napi::BigInt::New(env, s.found); });
+}
+
+Value Fadvise(const CallbackInfo& info) {
+  struct State {
+    int fd;
+    int64_t offset;
+    int64_t length;
+    int advice;
+  };
+  Arguments arguments(info);
+  int fd = arguments.I32();
+  int64_t offset = arguments.I64();
+  int64_t length = arguments.I64();
+  int advice = arguments.I32();
+  if (!arguments.ok()) return Value();
+  return Start<State>(
+      info.Env(), State{fd, offset, length, advice},
+      [](State& s) { return dbd_fadvise(s.fd, s.offset, s.length, s.advice); },
+      [](Env env, const State&) { return Nothing(env); });
+}
+
+Napi::Object Init(Env env, Napi::Object exports) {
+  const auto add = [&](const char* name, Value (*function)(const CallbackInfo&)) {
+    exports.Set(name, Napi::Function::New(env, function, name));
+  };
+  add("setupSnap", SetupSnap);
+  add("reloadSnap", Reload<IOCTL_RELOAD_SNAP>);
+  add("reloadInc", Reload<IOCTL_RELOAD_INC>);
+  add("destroy", OnMinor<IOCTL_DESTROY>);
+  add("transitionInc", OnMinor<IOCTL_TRANSITION_INC>);
+  add("transitionSnap", TransitionSnap);
+  add("reconfigure", Reconfigure);
+  add("info", Info);
+  add("getFree", GetFree);
+  add("expandCowFile", ExpandCowFile);
+  add("reconfigureAutoExpand", ReconfigureAutoExpand);
+  add("deviceSize", DeviceSize);
+  add("logicalBlockSize", LogicalBlockSize);
+  add("seekData", SeekTo<dbd_seek_data>);
+  add("seekHole", SeekTo<dbd_seek_hole>);
+  add("fadvise", Fadvise);
+  return exports;
+}
+
+NODE_API_MODULE(dbd_ioctl, Init)
+
+}  // namespace

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * Interface of the dattobd driver to user space.
+ *
+ * The one definition of the ioctls, their structs and the COW file's constants
+ * that user space may know. Struct and ioctl names are those that programs
+ * written for dattobd 0.12.1 compile against. x86-64/arm64, LP64,
+ * little-endian.
+ *
+ * Units differ from field to field for historical reasons and are given beside
+ * each field. A block is 4096 bytes, a sector 512.
+ */
+#ifndef _UAPI_DATTOBD_H
+#define _UAPI_DATTOBD_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define DATTOBD_VERSION "0.12.1"
+
+/* Control node: a misc device, root only, opened read-only by clients. */
+#define DATTO_CTL_NODE "/dev/datto-ctl"
+#define DATTO_INFO_FILE "/proc/datto-info"
+
+#define DATTO_IOCTL_MAGIC 0x91
+
+#define DATTO_PATH_SIZE 4096
+#define DATTO_UUID_SIZE 16
+
+/* Bits of dattobd_info.state and of "state" in /proc/datto-info. */
+#define DATTO_STATE_SNAPSHOT (1 << 0)
+#define DATTO_STATE_ACTIVE (1 << 1)
+#define DATTO_STATE_UNVERIFIED (1 << 2)
+
+/**
+ * struct setup_params - take a first snapshot of a mounted block device
+ * @bdev: path of the block device, mounted read-write
+ * @cow: absolute path of the COW file to create, on that block device
+ * @fallocated_space: size of the COW file in MiB; 0: the module's default
+ * @cache_size: memory for the index in bytes; 0: the module's default
+ * @minor: number of the device to create
+ */
+struct setup_params {
+	char *bdev;
+	char *cow;
+	unsigned long fallocated_space;
+	unsigned long cache_size;
+	unsigned int minor;
+};
+
+/**
+ * struct reload_params - take up a device again after a reboot
+ * @bdev: path of the block device, not mounted read-write
+ * @cow: path of the COW file, relative to the root of its file system
+ * @cache_size: memory for the index in bytes; 0: the module's default
+ * @minor: number of the device to create
+ */
+struct reload_params {
+	char *bdev;
+	char *cow;
+	unsigned long cache_size;
+	unsigned int minor;
+};
+
+/**
+ * struct transition_snap_params - take the next snapshot of a series
+ * @cow: absolute path of the new COW file
+ * @fallocated_space: its size in MiB; 0: as large as the last one asked for
+ * @minor: number of the device
+ */
+struct transition_snap_params {
+	char *cow;
+	unsigned long fallocated_space;
+	unsigned int minor;
+};
+
+/**
+ * struct reconfigure_params - change the index memory
+ * @cache_size: bytes; 0: the module's default
+ * @minor: number of the device
+ */
+struct reconfigure_params {
+	unsigned long cache_size;
+	unsigned int minor;
+};
+
+/**
+ * struct expand_cow_file_params - make the COW file larger
+ * @size: by how much, in MiB
+ * @minor: number of the device
+ */
+struct expand_cow_file_params {
+	__u64 size;
+	unsigned int minor;
+};
+
+/**
+ * struct reconfigure_auto_expand_params - let the COW file grow by itself
+ * @step_size: growth of one step in MiB; 0: no growth
+ * @reserved_space: MiB that must stay free on the file system
+ * @minor: number of the device
+ */
+struct reconfigure_auto_expand_params {
+	__u64 step_size;
+	__u64 reserved_space;
+	unsigned int minor;
+};
+
+/**
+ * struct dattobd_info - state of one device
+ * @minor: in: which device
+ * @state: DATTO_STATE_* bits
+ * @error: 0, or the negative errno of the device's first failure
+ * @cache_size: memory for the index in bytes
+ * @falloc_size: present size of the COW file in bytes
+ * @seqid: number of the snapshot in its series, from 1
+ * @uuid: of the series
+ * @cow: path of the COW file, relative to the root of its file system
+ * @bdev: path of the block device
+ * @version: of the COW file's header
+ * @nr_changed_blocks: blocks changed since the snapshot
+ */
+struct dattobd_info {
+	unsigned int minor;
+	unsigned long state;
+	int error;
+	unsigned long cache_size;
+	unsigned long long falloc_size;
+	unsigned long long seqid;
+	char uuid[DATTO_UUID_SIZE];
+	char cow[DATTO_PATH_SIZE];
+	char bdev[DATTO_PATH_SIZE];
+	unsigned long long version;
+	unsigned long long nr_changed_blocks;
+};
+
+#define IOCTL_SETUP_SNAP _IOW(DATTO_IOCTL_MAGIC, 1, struct setup_params)
+#define IOCTL_RELOAD_SNAP _IOW(DATTO_IOCTL_MAGIC, 2, struct reload_params)
+#define IOCTL_RELOAD_INC _IOW(DATTO_IOCTL_MAGIC, 3, struct reload_params)
+#define IOCTL_DESTROY _IOW(DATTO_IOCTL_MAGIC, 4, unsigned int)
+#define IOCTL_TRANSITION_INC _IOW(DATTO_IOCTL_MAGIC, 5, unsigned int)
+#define IOCTL_TRANSITION_SNAP _IOW(DATTO_IOCTL_MAGIC, 6, struct transition_snap_params)
+#define IOCTL_RECONFIGURE _IOW(DATTO_IOCTL_MAGIC, 7, struct reconfigure_params)
+#define IOCTL_DATTOBD_INFO _IOR(DATTO_IOCTL_MAGIC, 8, struct dattobd_info)
+#define IOCTL_GET_FREE _IOR(DATTO_IOCTL_MAGIC, 9, int)
+#define IOCTL_EXPAND_COW_FILE _IOW(DATTO_IOCTL_MAGIC, 10, struct expand_cow_file_params)
+#define IOCTL_RECONFIGURE_AUTO_EXPAND \
+	_IOW(DATTO_IOCTL_MAGIC, 11, struct reconfigure_auto_expand_params)
+
+#endif /* _UAPI_DATTOBD_H */

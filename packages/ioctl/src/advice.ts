@@ -1,0 +1,151 @@
+/** What an errno of an operation means to a user: cause and next step. */
+import type { Subject } from './error.js';
+import { DRIVER_OPERATIONS, type Operation } from './operation.js';
+import { DATTO_CTL_NODE } from './uapi.js';
+
+type Text = (subject: Subject) => string;
+type Causes = Readonly<Record<string, Text>>;
+
+const minor = (s: Subject) => `minor ${s.minor}`;
+
+const minorInUse: Text = (s) =>
+  `${minor(s)} is in use. Choose another minor, or destroy that device first`;
+const notInUse: Text = (s) =>
+  `there is no device with ${minor(s)}. See /proc/datto-info for those there are`;
+const heldOpen: Text = (s) => `/dev/datto${s.minor} is open or mounted. Close or unmount it first`;
+const deviceMissing: Text = (s) =>
+  `${s.blockDevice} or the directory of the COW file does not exist. Check the paths`;
+const notBlock: Text = (s) => `${s.blockDevice} is not a block device. Give the device, not a file`;
+const noSpace: Text = () =>
+  'there is not enough free space on the file system for the COW file. Free some, or ask for a smaller one with -f';
+const isDirectory: Text = (s) => `${s.cowFile} is a directory. Name a file that does not exist yet`;
+const badMinor = (s: Subject) => `${minor(s)} is not below the module's max_snap_devices`;
+const onlySnapshot: Text = (s) =>
+  `${badMinor(s)}, or the device is not in active snapshot mode, or has failed. See its state and error in /proc/datto-info`;
+
+const SETUP: Causes = {
+  EBUSY: minorInUse,
+  ENOENT: deviceMissing,
+  ENOTBLK: notBlock,
+  EINVAL: (s) =>
+    `one of these holds: ${badMinor(s)}; ${s.blockDevice} is not mounted read-write; it is tracked already under another minor; ${s.cowFile} is not on its file system. Mount it, or correct the arguments`,
+  EISDIR: isDirectory,
+  ENOSPC: noSpace,
+  EDQUOT: noSpace,
+  EEXIST: (s) => `${s.cowFile} exists already. Name a new file`,
+};
+
+const RELOAD: Causes = {
+  EBUSY: minorInUse,
+  ENOENT: (s) => `${s.blockDevice} does not exist. Check the path`,
+  ENOTBLK: notBlock,
+  EINVAL: (s) =>
+    `one of these holds: ${badMinor(s)}; ${s.blockDevice} is mounted read-write; it is tracked already. Reload before the file system is mounted`,
+};
+
+const EXPAND: Causes = { ENOENT: notInUse, EINVAL: onlySnapshot, ENOSPC: noSpace };
+
+const BLOCK_DEVICE: Causes = {
+  ENOENT: (s) => `${s.blockDevice} does not exist. Check the path`,
+  ENOTTY: notBlock,
+  ENOTBLK: notBlock,
+  EINVAL: notBlock,
+  ENXIO: (s) => `no driver answers for ${s.blockDevice}. The device is gone`,
+};
+
+const CAUSES: Readonly<Partial<Record<Operation, Causes>>> = {
+  setupSnapshot: SETUP,
+  reloadSnapshot: RELOAD,
+  reloadIncremental: RELOAD,
+  destroy: {
+    ENOENT: notInUse,
+    EBUSY: heldOpen,
+    EINVAL: (s) => `${badMinor(s)}. See /proc/datto-info for the devices there are`,
+  },
+  transitionToIncremental: {
+    ENOENT: notInUse,
+    EBUSY: heldOpen,
+    EINVAL: onlySnapshot,
+    EFBIG: () =>
+      'the COW file was full before the transition was over, so its map cannot be used. Destroy the device, set it up with a larger COW file, and make a full copy',
+  },
+  transitionToSnapshot: {
+    ENOENT: (s) =>
+      `there is no device with ${minor(s)}, or the directory of ${s.cowFile} does not exist. Check both`,
+    EBUSY: heldOpen,
+    EINVAL: (s) =>
+      `one of these holds: ${badMinor(s)}; the device is not in active incremental mode, or has failed; ${s.cowFile} is not on its file system. See its state and error in /proc/datto-info`,
+    EISDIR: isDirectory,
+    ENOSPC: noSpace,
+    EDQUOT: noSpace,
+    EEXIST: (s) => `${s.cowFile} exists already. Name a new file`,
+  },
+  reconfigure: {
+    ENOENT: notInUse,
+    EBUSY: heldOpen,
+    EINVAL: (s) => `${badMinor(s)}, or the device has failed. See /proc/datto-info`,
+  },
+  info: {
+    ENOENT: notInUse,
+    EINVAL: (s) => `${badMinor(s)}. See /proc/datto-info for the devices there are`,
+  },
+  getFreeMinor: {
+    ENOENT: () =>
+      'all minors are in use. Destroy a device, or load the module with a larger max_snap_devices',
+  },
+  expandCowFile: EXPAND,
+  reconfigureAutoExpand: EXPAND,
+  deviceSize: BLOCK_DEVICE,
+  logicalBlockSize: BLOCK_DEVICE,
+};
+
+const GENERAL: Causes = {
+  EPERM: () => 'this needs root (CAP_SYS_ADMIN). Run it as root',
+  EACCES: () => 'this needs root (CAP_SYS_ADMIN). Run it as root',
+  ENOTTY: () => 'the driver does not know this command. Load a newer one',
+  EOPNOTSUPP: () => 'this driver cannot do that yet. Load a newer one',
+  ENOMEM: () => 'the kernel has not enough free memory. Free some and try again',
+  EINTR: () => 'a signal came in between. Try again',
+  EIO: () => 'the disk gave an error. Look at the kernel log',
+  EROFS: () => 'the file system is read-only. Mount it read-write',
+};
+
+const VERBS: Readonly<Record<Operation, Text>> = {
+  setupSnapshot: (s) =>
+    `set up ${minor(s)} as a snapshot of ${s.blockDevice} with COW file ${s.cowFile}`,
+  reloadSnapshot: (s) => `reload ${minor(s)} as a snapshot of ${s.blockDevice} from ${s.cowFile}`,
+  reloadIncremental: (s) =>
+    `reload ${minor(s)} as incremental of ${s.blockDevice} from ${s.cowFile}`,
+  destroy: (s) => `destroy ${minor(s)}`,
+  transitionToIncremental: (s) => `transition ${minor(s)} to incremental`,
+  transitionToSnapshot: (s) => `transition ${minor(s)} to snapshot with COW file ${s.cowFile}`,
+  reconfigure: (s) => `reconfigure ${minor(s)}`,
+  info: (s) => `get the state of ${minor(s)}`,
+  getFreeMinor: () => 'get a free minor',
+  expandCowFile: (s) => `expand the COW file of ${minor(s)}`,
+  reconfigureAutoExpand: (s) => `reconfigure auto-expand of ${minor(s)}`,
+  deviceSize: (s) => `get the size of ${s.blockDevice}`,
+  logicalBlockSize: (s) => `get the logical block size of ${s.blockDevice}`,
+  seekData: (s) => `find data in file descriptor ${s.fd}`,
+  seekHole: (s) => `find a hole in file descriptor ${s.fd}`,
+  fadvise: (s) => `advise the kernel on file descriptor ${s.fd}`,
+};
+
+const ABSENT = new Set(['ENOENT', 'ENODEV', 'ENXIO']);
+
+/** The message for a failure, and whether it shows that the driver is not loaded. */
+export function explain(
+  operation: Operation,
+  code: string,
+  syscall: string,
+  subject: Subject,
+): { message: string; driverAbsent: boolean } {
+  const controlNode = syscall === 'open' && DRIVER_OPERATIONS.has(operation);
+  const driverAbsent = controlNode && ABSENT.has(code);
+  const own = controlNode ? undefined : CAUSES[operation]?.[code];
+  const text = driverAbsent
+    ? `the dattobd driver is not loaded (nothing answers at ${DATTO_CTL_NODE}). Load it with: modprobe dattobd`
+    : ((own ?? GENERAL[code])?.(subject) ??
+      `${syscall} failed for a reason that this program does not know. Look at the kernel log`);
+  return { message: `cannot ${VERBS[operation](subject)}: ${text} (${code}).`, driverAbsent };
+}

@@ -1,0 +1,151 @@
+/** What the driver promises, as cases that run against the in-memory driver and the real one. */
+import assert from 'node:assert/strict';
+import type { Datto } from './datto.js';
+import { DattoIoctlError } from './error.js';
+
+/** What a case needs of its surroundings. */
+export interface ContractContext {
+  readonly datto: Datto;
+  /** A block device that is mounted read-write and not tracked. */
+  readonly blockDevice: string;
+  /** A directory on it. */
+  readonly directory: string;
+  /** A free minor, and another. */
+  readonly minor: number;
+  readonly otherMinor: number;
+  /** The module's max_snap_devices. */
+  readonly maxDevices: number;
+  /** A path that is there and no block device. */
+  readonly notBlockDevice: string;
+  /** Opens /dev/datto<minor>; the result closes it. */
+  readonly holdOpen: (minor: number) => Promise<() => Promise<void>>;
+}
+
+export interface ContractCase {
+  readonly name: string;
+  /** Leaves no device behind when it succeeds. */
+  readonly run: (context: ContractContext) => Promise<void>;
+}
+
+export const contract: readonly ContractCase[] = [
+  {
+    name: 'a series: setup, incremental, snapshot, destroy',
+    run: (context) =>
+      withSnapshot(context, async ({ datto, minor, blockDevice, directory }) => {
+        const first = await datto.info(minor);
+        assert.equal(first.state.text, 'active snapshot');
+        assert.equal(first.error, 0);
+        assert.equal(first.seqid, 1n);
+        assert.equal(first.blockDevice, blockDevice);
+        assert.equal(
+          await datto.deviceSize(`/dev/datto${minor}`),
+          await datto.deviceSize(blockDevice),
+        );
+        await datto.transitionToIncremental(minor);
+        assert.equal((await datto.info(minor)).state.text, 'active incremental');
+        await refused('ENOENT', datto.deviceSize(`/dev/datto${minor}`));
+        await datto.transitionToSnapshot({ cowFile: `${directory}/contract-2.datto`, minor });
+        const second = await datto.info(minor);
+        assert.equal(second.state.text, 'active snapshot');
+        assert.equal(second.seqid, 2n);
+        assert.deepEqual(second.uuid, first.uuid);
+      }),
+  },
+  {
+    name: 'setup refuses what it cannot take, and leaves nothing',
+    run: async ({ datto, minor, blockDevice, directory, maxDevices, notBlockDevice }) => {
+      const good = { blockDevice, cowFile: `${directory}/contract.datto`, minor };
+      await refused('EINVAL', datto.setupSnapshot({ ...good, blockDevice: '' }));
+      await refused('EINVAL', datto.setupSnapshot({ ...good, cowFile: '' }));
+      await refused('EINVAL', datto.setupSnapshot({ ...good, minor: maxDevices }));
+      await refused('ENOENT', datto.setupSnapshot({ ...good, blockDevice: '/dev/no-such-device' }));
+      await refused('ENOTBLK', datto.setupSnapshot({ ...good, blockDevice: notBlockDevice }));
+      await refused('EISDIR', datto.setupSnapshot({ ...good, cowFile: directory }));
+      await refused('EINVAL', datto.setupSnapshot({ ...good, cowFile: '/dev/contract.datto' }));
+      await refused('ENOENT', datto.info(minor));
+    },
+  },
+  {
+    name: 'a minor and a device are tracked once',
+    run: (context) =>
+      withSnapshot(context, async ({ datto, minor, otherMinor, blockDevice, directory }) => {
+        const again = { blockDevice, cowFile: `${directory}/contract-2.datto` };
+        await refused('EBUSY', datto.setupSnapshot({ ...again, minor }));
+        await refused('EINVAL', datto.setupSnapshot({ ...again, minor: otherMinor }));
+        assert.notEqual(await datto.getFreeMinor(), minor);
+      }),
+  },
+  {
+    name: 'a minor that is not in use has no commands',
+    run: async ({ datto, minor, directory, maxDevices }) => {
+      await refused('ENOENT', datto.info(minor));
+      await refused('ENOENT', datto.destroy(minor));
+      await refused('ENOENT', datto.transitionToIncremental(minor));
+      const cowFile = `${directory}/contract.datto`;
+      await refused('ENOENT', datto.transitionToSnapshot({ cowFile, minor }));
+      await refused('ENOENT', datto.reconfigure({ minor }));
+      await refused('ENOENT', datto.expandCowFile({ minor, mib: 1 }));
+      await refused('ENOENT', datto.reconfigureAutoExpand({ minor, stepMib: 1 }));
+      await refused('EINVAL', datto.info(maxDevices));
+      await refused('EINVAL', datto.destroy(2 ** 32 - 1));
+    },
+  },
+  {
+    name: 'transitions are from the other mode only',
+    run: (context) =>
+      withSnapshot(context, async ({ datto, minor, directory }) => {
+        const cowFile = `${directory}/contract-2.datto`;
+        await refused('EINVAL', datto.transitionToSnapshot({ cowFile, minor }));
+        await datto.transitionToIncremental(minor);
+        await refused('EINVAL', datto.transitionToIncremental(minor));
+        await refused('EINVAL', datto.expandCowFile({ minor, mib: 1 }));
+        await refused('EINVAL', datto.reconfigureAutoExpand({ minor, stepMib: 1 }));
+      }),
+  },
+  {
+    name: 'an open snapshot device holds destroy, transition and reconfigure off',
+    run: (context) =>
+      withSnapshot(context, async ({ datto, minor, holdOpen }) => {
+        const close = await holdOpen(minor);
+        try {
+          await refused('EBUSY', datto.destroy(minor));
+          await refused('EBUSY', datto.transitionToIncremental(minor));
+          await refused('EBUSY', datto.reconfigure({ minor }));
+        } finally {
+          await close();
+        }
+      }),
+  },
+  {
+    name: 'reconfigure changes the memory of the index, 0 is the default',
+    run: (context) =>
+      withSnapshot(context, async ({ datto, minor }) => {
+        const { cacheBytes } = await datto.info(minor);
+        await datto.reconfigure({ minor, cacheBytes: 8 * 2 ** 20 });
+        assert.equal((await datto.info(minor)).cacheBytes, 8n * 2n ** 20n);
+        await datto.reconfigure({ minor });
+        assert.equal((await datto.info(minor)).cacheBytes, cacheBytes);
+      }),
+  },
+];
+
+async function withSnapshot(
+  context: ContractContext,
+  body: (context: ContractContext) => Promise<void>,
+): Promise<void> {
+  const { datto, blockDevice, directory, minor } = context;
+  await datto.setupSnapshot({ blockDevice, cowFile: `${directory}/contract-1.datto`, minor });
+  try {
+    await body(context);
+  } finally {
+    await datto.destroy(minor);
+  }
+}
+
+async function refused(code: string, call: Promise<unknown>): Promise<void> {
+  await assert.rejects(call, (error) => {
+    assert.ok(error instanceof DattoIoctlError, `not a DattoIoctlError: ${error}`);
+    assert.equal(error.code, code);
+    return true;
+  });
+}

@@ -1,0 +1,253 @@
+import { offset, path, u32, u64 } from './arguments.js';
+import type { DattoBinding } from './binding.js';
+import { loadBinding } from './binding.js';
+import { ERRNO } from './errno.js';
+import { DattoIoctlError, type Subject, type SyscallFailure } from './error.js';
+import { type DattoInfo, decodeInfo } from './info.js';
+import type { Operation } from './operation.js';
+
+/** A size that the driver takes as u64. */
+export type Size = number | bigint;
+
+/** posix_fadvise(2)'s advice. */
+export const FADVISE = {
+  normal: 0,
+  random: 1,
+  sequential: 2,
+  willNeed: 3,
+  dontNeed: 4,
+  noReuse: 5,
+} as const;
+
+export interface SetupOptions {
+  readonly blockDevice: string;
+  /** Absolute path, on the device's file system; must not exist. */
+  readonly cowFile: string;
+  readonly minor: number;
+  /** Memory for the index in bytes; 0 or left out: the module's default. */
+  readonly cacheBytes?: Size | undefined;
+  /** Size of the COW file in MiB; 0 or left out: the module's default. */
+  readonly fallocateMib?: Size | undefined;
+}
+
+export interface ReloadOptions {
+  readonly blockDevice: string;
+  /** Path relative to the root of the device's file system. */
+  readonly cowFile: string;
+  readonly minor: number;
+  /** As in {@link SetupOptions}. */
+  readonly cacheBytes?: Size | undefined;
+}
+
+export interface TransitionToSnapshotOptions {
+  /** Absolute path of the new COW file. */
+  readonly cowFile: string;
+  readonly minor: number;
+  /** Its size in MiB; 0 or left out: what the device used last. */
+  readonly fallocateMib?: Size | undefined;
+}
+
+export interface ReconfigureOptions {
+  readonly minor: number;
+  /** Memory for the index in bytes; 0 or left out: the module's default. */
+  readonly cacheBytes?: Size | undefined;
+}
+
+export interface ExpandOptions {
+  readonly minor: number;
+  /** By how much the COW file grows, in MiB. */
+  readonly mib: Size;
+}
+
+export interface AutoExpandOptions {
+  readonly minor: number;
+  /** Growth of one step in MiB; 0: no growth. */
+  readonly stepMib: Size;
+  /** MiB that must stay free on the file system. */
+  readonly reservedMib?: Size | undefined;
+}
+
+/**
+ * The driver's commands, and the few system calls that Node lacks. Each method runs off the event
+ * loop and rejects with a DattoIoctlError, or with a DattoArgumentError when a number or path does
+ * not fit its field.
+ */
+export class Datto {
+  readonly #binding: DattoBinding;
+
+  /** @param binding what makes the calls; the addon when left out, a MemoryDriver in tests */
+  constructor(binding: DattoBinding = loadBinding()) {
+    this.#binding = binding;
+  }
+
+  /** Takes the first snapshot of a mounted device; /dev/datto<minor> is there on return. */
+  async setupSnapshot(options: SetupOptions): Promise<void> {
+    const { blockDevice, cowFile, minor } = options;
+    const args = [
+      path('block device', blockDevice),
+      path('COW file', cowFile),
+      u64('COW file size in MiB', options.fallocateMib),
+      u64('cache size in bytes', options.cacheBytes),
+      u32('minor', minor),
+    ] as const;
+    await call('setupSnapshot', { minor, blockDevice, cowFile }, () =>
+      this.#binding.setupSnap(...args),
+    );
+  }
+
+  /** Takes up a snapshot after a reboot, before the device is mounted. */
+  async reloadSnapshot(options: ReloadOptions): Promise<void> {
+    const args = reloadArguments(options);
+    await call('reloadSnapshot', reloadSubject(options), () => this.#binding.reloadSnap(...args));
+  }
+
+  /** Takes up incremental tracking after a reboot, before the device is mounted. */
+  async reloadIncremental(options: ReloadOptions): Promise<void> {
+    const args = reloadArguments(options);
+    await call('reloadIncremental', reloadSubject(options), () => this.#binding.reloadInc(...args));
+  }
+
+  /** Ends the tracking of a device and removes its COW file. */
+  async destroy(minor: number): Promise<void> {
+    u32('minor', minor);
+    await call('destroy', { minor }, () => this.#binding.destroy(minor));
+  }
+
+  /** Ends the snapshot and goes on tracking changes; /dev/datto<minor> is gone on return. */
+  async transitionToIncremental(minor: number): Promise<void> {
+    u32('minor', minor);
+    await call('transitionToIncremental', { minor }, () => this.#binding.transitionInc(minor));
+  }
+
+  /** Takes the next snapshot; the old COW file is left with the map of what changed. */
+  async transitionToSnapshot(options: TransitionToSnapshotOptions): Promise<void> {
+    const { cowFile, minor } = options;
+    const args = [
+      path('COW file', cowFile),
+      u64('COW file size in MiB', options.fallocateMib),
+      u32('minor', minor),
+    ] as const;
+    await call('transitionToSnapshot', { minor, cowFile }, () =>
+      this.#binding.transitionSnap(...args),
+    );
+  }
+
+  /** Changes the memory of a device's index. */
+  async reconfigure(options: ReconfigureOptions): Promise<void> {
+    const { minor } = options;
+    const args = [u64('cache size in bytes', options.cacheBytes), u32('minor', minor)] as const;
+    await call('reconfigure', { minor }, () => this.#binding.reconfigure(...args));
+  }
+
+  /** State of one device. */
+  async info(minor: number): Promise<DattoInfo> {
+    u32('minor', minor);
+    return decodeInfo(await call('info', { minor }, () => this.#binding.info(minor)));
+  }
+
+  /** The lowest free minor. */
+  async getFreeMinor(): Promise<number> {
+    return call('getFreeMinor', {}, () => this.#binding.getFree());
+  }
+
+  /** Makes the COW file of a snapshot larger. */
+  async expandCowFile(options: ExpandOptions): Promise<void> {
+    const { minor } = options;
+    const args = [u64('growth in MiB', options.mib), u32('minor', minor)] as const;
+    await call('expandCowFile', { minor }, () => this.#binding.expandCowFile(...args));
+  }
+
+  /** Lets the COW file of a snapshot grow by itself. */
+  async reconfigureAutoExpand(options: AutoExpandOptions): Promise<void> {
+    const { minor } = options;
+    const args = [
+      u64('step in MiB', options.stepMib),
+      u64('reserved space in MiB', options.reservedMib),
+      u32('minor', minor),
+    ] as const;
+    await call('reconfigureAutoExpand', { minor }, () =>
+      this.#binding.reconfigureAutoExpand(...args),
+    );
+  }
+
+  /** Size of a block device in bytes. */
+  async deviceSize(blockDevice: string): Promise<bigint> {
+    path('block device', blockDevice);
+    return call('deviceSize', { blockDevice }, () => this.#binding.deviceSize(blockDevice));
+  }
+
+  /** Logical block size of a block device in bytes: the alignment that O_DIRECT needs. */
+  async logicalBlockSize(blockDevice: string): Promise<number> {
+    path('block device', blockDevice);
+    return call('logicalBlockSize', { blockDevice }, () =>
+      this.#binding.logicalBlockSize(blockDevice),
+    );
+  }
+
+  /** The first byte of data at or after `from`, null when there is none. Moves the position. */
+  async seekData(fd: number, from: number): Promise<number | null> {
+    const start = offset('offset', from);
+    return seek('seekData', fd, () => this.#binding.seekData(fd, start));
+  }
+
+  /** The first byte of a hole at or after `from` (the end counts), null past the end. */
+  async seekHole(fd: number, from: number): Promise<number | null> {
+    const start = offset('offset', from);
+    return seek('seekHole', fd, () => this.#binding.seekHole(fd, start));
+  }
+
+  /** Tells the kernel how a part of a file will be used; length 0 is to its end. */
+  async fadvise(
+    fd: number,
+    from: number,
+    length: number,
+    advice: keyof typeof FADVISE,
+  ): Promise<void> {
+    const args = [fd, offset('offset', from), offset('length', length), FADVISE[advice]] as const;
+    await call('fadvise', { fd }, () => this.#binding.fadvise(...args));
+  }
+}
+
+function reloadArguments(options: ReloadOptions): [string, string, bigint, number] {
+  return [
+    path('block device', options.blockDevice),
+    path('COW file', options.cowFile),
+    u64('cache size in bytes', options.cacheBytes),
+    u32('minor', options.minor),
+  ];
+}
+
+function reloadSubject({ minor, blockDevice, cowFile }: ReloadOptions): Subject {
+  return { minor, blockDevice, cowFile };
+}
+
+async function seek(
+  operation: Operation,
+  fd: number,
+  run: () => Promise<bigint>,
+): Promise<number | null> {
+  try {
+    return Number(await call(operation, { fd }, run));
+  } catch (error) {
+    if (error instanceof DattoIoctlError && error.errno === ERRNO.ENXIO) return null;
+    throw error;
+  }
+}
+
+async function call<T>(operation: Operation, subject: Subject, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (cause) {
+    if (!isSyscallFailure(cause)) throw cause;
+    throw new DattoIoctlError(operation, subject, cause, cause);
+  }
+}
+
+function isSyscallFailure(error: unknown): error is SyscallFailure {
+  return (
+    typeof error === 'object' &&
+    error !== null &&
+    typeof (error as SyscallFailure).errno === 'number' &&
+    typeof (error as SyscallFailure).syscall === 'string'
+  );
+}

@@ -1,0 +1,33 @@
+/** What this package can do; the names of {@link Datto}'s methods. */
+export type Operation =
+  | 'setupSnapshot'
+  | 'reloadSnapshot'
+  | 'reloadIncremental'
+  | 'destroy'
+  | 'transitionToIncremental'
+  | 'transitionToSnapshot'
+  | 'reconfigure'
+  | 'info'
+  | 'getFreeMinor'
+  | 'expandCowFile'
+  | 'reconfigureAutoExpand'
+  | 'deviceSize'
+  | 'logicalBlockSize'
+  | 'seekData'
+  | 'seekHole'
+  | 'fadvise';
+
+/** Operations that ask the driver, through its control node. */
+export const DRIVER_OPERATIONS: ReadonlySet<Operation> = new Set<Operation>([
+  'setupSnapshot',
+  'reloadSnapshot',
+  'reloadIncremental',
+  'destroy',
+  'transitionToIncremental',
+  'transitionToSnapshot',
+  'reconfigure',
+  'info',
+  'getFreeMinor',
+  'expandCowFile',
+  'reconfigureAutoExpand',
+]);
