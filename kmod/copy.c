@@ -71,7 +71,7 @@ void dbd_snap_fail(struct dbd_snap *snap, int error, const char *why, u64 block)
 	if (cmpxchg(snap->error, 0, error) == 0)
 		dbd_err("/dev/datto%u: the snapshot is lost at block %llu: %s: %d", snap->minor,
 			block, why, error);
-	queue_work(snap->wq, &snap->work);
+	queue_work(snap->wq, &snap->copy_work);
 }
 
 /* Whether old blocks are still worth a copy. */
@@ -83,7 +83,7 @@ static bool keeping(struct dbd_snap *snap)
 void dbd_snap_stop_keeping(struct dbd_snap *snap)
 {
 	WRITE_ONCE(snap->keeping, false);
-	queue_work(snap->wq, &snap->work);
+	queue_work(snap->wq, &snap->copy_work);
 }
 
 /* ---- the tree of copies ---- */
@@ -173,7 +173,8 @@ void dbd_snap_wait_stored(struct dbd_snap *snap, u64 block)
 void dbd_snap_quiesce(struct dbd_snap *snap)
 {
 	wait_event(snap->idle, no_copies(snap));
-	flush_work(&snap->work);
+	flush_work(&snap->copy_work);
+	flush_work(&snap->send_work);
 }
 
 /* ---- I/O of a copy ---- */
@@ -187,7 +188,7 @@ static void copy_endio(struct bio *bio)
 	spin_lock_irqsave(&snap->lock, flags);
 	list_add_tail(&copy->link, &snap->done);
 	/* Under the lock: the last copy gone, @snap may be. */
-	queue_work(snap->wq, &snap->work);
+	queue_work(snap->wq, &snap->copy_work);
 	spin_unlock_irqrestore(&snap->lock, flags);
 }
 
@@ -290,6 +291,32 @@ static void bio_blocks(struct dbd_snap *snap, struct bio *bio, u64 *first, u64 *
 	*end = DIV_ROUND_UP_ULL(e, COW_SECTORS_PER_BLOCK);
 }
 
+static void send_later(struct dbd_snap *snap, struct bio *bio)
+{
+	spin_lock_irq(&snap->lock);
+	bio_list_add(&snap->outgoing, bio);
+	spin_unlock_irq(&snap->lock);
+	queue_work(snap->wq, &snap->send_work);
+}
+
+static void send_work(struct work_struct *work)
+{
+	struct dbd_snap *snap = container_of(work, struct dbd_snap, send_work);
+	struct bio_list list;
+	struct blk_plug plug;
+	struct bio *bio;
+
+	spin_lock_irq(&snap->lock);
+	list = snap->outgoing;
+	bio_list_init(&snap->outgoing);
+	spin_unlock_irq(&snap->lock);
+
+	blk_start_plug(&plug);
+	while ((bio = bio_list_pop(&list)))
+		dbd_target_send(snap->target, bio);
+	blk_finish_plug(&plug);
+}
+
 enum progress {
 	BIO_GONE, /* sent on, ended, or parked with a copy */
 	BIO_STARVED, /* needs memory that is not to be had now */
@@ -351,7 +378,7 @@ static enum progress handle_held(struct dbd_snap *snap, struct bio *bio)
 		}
 	}
 	dbd_map_set(snap->map, first, end - first);
-	dbd_target_send(snap->target, bio);
+	send_later(snap, bio);
 	return BIO_GONE;
 }
 
@@ -374,7 +401,7 @@ void dbd_snap_hold(struct dbd_snap *snap, struct bio *bio)
 	spin_lock_irqsave(&snap->lock, flags);
 	bio_list_add(&snap->incoming, bio);
 	spin_unlock_irqrestore(&snap->lock, flags);
-	queue_work(snap->wq, &snap->work);
+	queue_work(snap->wq, &snap->copy_work);
 }
 
 /* ---- copies whose I/O has ended ---- */
@@ -443,9 +470,9 @@ static void handle_done(struct dbd_snap *snap, struct list_head *done)
 	}
 }
 
-static void snap_work(struct work_struct *work)
+static void copy_work(struct work_struct *work)
 {
-	struct dbd_snap *snap = container_of(work, struct dbd_snap, work);
+	struct dbd_snap *snap = container_of(work, struct dbd_snap, copy_work);
 	struct blk_plug plug;
 	LIST_HEAD(done);
 
@@ -485,11 +512,13 @@ struct dbd_snap *dbd_snap_create(unsigned int minor, struct dbd_target *target,
 	cow_index_init(&snap->index);
 	spin_lock_init(&snap->lock);
 	bio_list_init(&snap->incoming);
+	bio_list_init(&snap->outgoing);
 	INIT_LIST_HEAD(&snap->done);
 	snap->copies = RB_ROOT;
 	init_waitqueue_head(&snap->idle);
 	bio_list_init(&snap->pending);
-	INIT_WORK(&snap->work, snap_work);
+	INIT_WORK(&snap->copy_work, copy_work);
+	INIT_WORK(&snap->send_work, send_work);
 
 	ret = copy_pool_init(&snap->pool, POOL_RESERVE, limit);
 	if (ret)
@@ -497,7 +526,7 @@ struct dbd_snap *dbd_snap_create(unsigned int minor, struct dbd_target *target,
 	ret = mempool_init_slab_pool(&snap->copy_mem, COPY_RESERVE, copy_cache);
 	if (ret)
 		goto free_pool;
-	snap->wq = alloc_workqueue("datto_copy%u", WQ_UNBOUND | WQ_MEM_RECLAIM | WQ_HIGHPRI, 1,
+	snap->wq = alloc_workqueue("datto_copy%u", WQ_UNBOUND | WQ_MEM_RECLAIM | WQ_HIGHPRI, 2,
 				   minor);
 	if (!snap->wq) {
 		ret = -ENOMEM;

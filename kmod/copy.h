@@ -7,8 +7,10 @@
  * saved, not until they are stored. When anything fails the snapshot's error is
  * set first and then every held write goes on: the origin never suffers.
  *
- * One worker for each snapshot does everything; it never waits for memory, a
- * lock that is held across I/O, or a file system.
+ * One worker for each snapshot does all copying; it never waits for memory, a
+ * lock that is held across I/O, or a file system. Another sends the held writes
+ * on, since the block layer may make their sender wait (throttling): copies do
+ * not wait behind that.
  */
 #ifndef DBD_COPY_H
 #define DBD_COPY_H
@@ -39,13 +41,16 @@
  * @dev_bytes: size of the origin
  * @cow_end: block number behind the COW file's last block
  * @index: where saved blocks are stored
- * @lock: guards @incoming, @done and changes of @copies
+ * @lock: guards @incoming, @outgoing, @done and changes of @copies
  * @incoming: bios held and not yet looked at
+ * @outgoing: bios to be sent on
  * @done: copies whose I/O has ended
  * @copies: by block; pending, and saved but not yet stored. Changed by the
  *	worker only, which reads it without @lock
  * @idle: woken when a copy is gone
- * @pending: bios the worker could not deal with yet; the worker's
+ * @pending: bios the copy worker could not deal with yet; its own
+ * @copy_work: the copy worker
+ * @send_work: the other
  */
 struct dbd_snap {
 	unsigned int minor;
@@ -60,6 +65,7 @@ struct dbd_snap {
 	struct cow_index index;
 	spinlock_t lock;
 	struct bio_list incoming;
+	struct bio_list outgoing;
 	struct list_head done;
 	struct rb_root copies;
 	wait_queue_head_t idle;
@@ -67,7 +73,8 @@ struct dbd_snap {
 	struct copy_pool pool;
 	mempool_t copy_mem;
 	struct workqueue_struct *wq;
-	struct work_struct work;
+	struct work_struct copy_work;
+	struct work_struct send_work;
 };
 
 /* Module load and unload. */

@@ -262,6 +262,15 @@ static struct super_block *find_sb(struct block_device *bdev)
 	return search.sb;
 }
 
+/*
+ * A file system that somebody froze: what we do through it would hang until it
+ * is thawed, with the control lock held.
+ */
+static bool frozen(struct super_block *sb)
+{
+	return READ_ONCE(sb->s_writers.frozen) != SB_UNFROZEN;
+}
+
 static bool tracked(struct block_device *bdev)
 {
 	unsigned int i;
@@ -511,7 +520,7 @@ static int setup_locked(const char *bdev, const char *cow, u64 size, u64 cache, 
 	sb = find_sb(dev->ref.bdev);
 	if (!sb || sb_rdonly(sb) || tracked(dev->ref.bdev))
 		goto out;
-	ret = check_bdev(dev, sb);
+	ret = frozen(sb) ? -EBUSY : check_bdev(dev, sb);
 	if (!ret)
 		ret = device_start(dev, sb, cow, size ?: default_cow_size(dev));
 	if (!ret) {
@@ -548,12 +557,21 @@ static int reload_locked(const char *bdev, u64 cache, unsigned int minor)
 static int destroy_locked(unsigned int minor)
 {
 	struct dbd_device *dev = device_for(minor, EV_DESTROY);
+	struct super_block *sb;
 
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
+	sb = cow_hold_sb(dev->cow);
+	if (!IS_ERR(sb) && frozen(sb)) {
+		deactivate_super(sb);
+		dbd_snap_disk_reopen(dev->disk);
+		return -EBUSY;
+	}
 	table_set(minor, NULL);
 	device_stop(dev);
 	cow_remove(dev->cow);
+	if (!IS_ERR(sb))
+		deactivate_super(sb);
 	device_free(dev);
 	module_put(THIS_MODULE);
 	return 0;
@@ -594,6 +612,10 @@ static int transition_inc_locked(unsigned int minor)
 	if (IS_ERR(sb)) {
 		ret = -EINVAL; /* being unmounted: no longer active */
 		goto reopen;
+	}
+	if (frozen(sb)) {
+		ret = -EBUSY;
+		goto put_sb;
 	}
 	track = new_track(dev->map, NULL);
 	if (!track) {
@@ -701,6 +723,10 @@ static int transition_snap_locked(const char *cow_path, u64 size, unsigned int m
 	sb = cow_hold_sb(dev->cow);
 	if (IS_ERR(sb))
 		return -EINVAL; /* being unmounted: no longer active */
+	if (frozen(sb)) {
+		ret = -EBUSY;
+		goto put_sb;
+	}
 	cow = cow_create(cow_path, sb, dev->ref.bdev, size ?: dev->cow->asked, &file);
 	if (IS_ERR(cow)) {
 		ret = PTR_ERR(cow);

@@ -167,10 +167,10 @@ static void submit(struct bio *bio)
 
 	if (bio_op(bio) != REQ_OP_READ) {
 		end_bio(bio, BLK_STS_NOTSUPP);
-	} else if (READ_ONCE(*disk->snap->error)) {
-		end_bio(bio, BLK_STS_IOERR);
 	} else if (!READ_ONCE(*disk->active)) {
 		end_bio(bio, errno_to_blk_status(-EBUSY));
+	} else if (READ_ONCE(*disk->snap->error)) {
+		end_bio(bio, BLK_STS_IOERR);
 	} else if (!bio_sectors(bio)) {
 		end_bio(bio, BLK_STS_OK);
 	} else {
