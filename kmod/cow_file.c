@@ -242,7 +242,7 @@ static struct dentry *find_name(struct cow_file *cow, struct inode *inode)
 	if (dentry && !IS_ROOT(dentry))
 		return dentry;
 	dput(dentry);
-	if (kern_path(cow->user_path, 0, &path))
+	if (kern_path(cow->user_path, LOOKUP_FOLLOW, &path))
 		return NULL;
 	dentry = d_inode(path.dentry) == inode ? dget(path.dentry) : NULL;
 	path_put(&path);

@@ -4,6 +4,7 @@
 #include <linux/fs.h>
 #include <linux/limits.h>
 #include <linux/miscdevice.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -165,13 +166,13 @@ static int ioctl_info(void __user *arg)
 
 	if (copy_from_user(&minor, arg, sizeof(minor)))
 		return -EFAULT;
-	view = kmalloc(sizeof(*view), GFP_KERNEL);
+	view = kvmalloc(sizeof(*view), GFP_KERNEL);
 	if (!view)
 		return -ENOMEM;
 	ret = dbd_device_view(minor, view);
 	if (!ret && copy_to_user(arg, &view->info, sizeof(view->info)))
 		ret = -EFAULT;
-	kfree(view);
+	kvfree(view);
 	return ret;
 }
 

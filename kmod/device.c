@@ -11,7 +11,6 @@
 #include <linux/err.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
-#include <linux/namei.h>
 #include <linux/random.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
@@ -22,6 +21,7 @@
 #include "device.h"
 #include "intercept.h"
 #include "map.h"
+#include "origin.h"
 #include "snap_disk.h"
 
 #define DBD_MINORS_MAX 256
@@ -228,48 +228,7 @@ static void device_unmounted(void *owner)
 	dbd_info("/dev/datto%u: dormant: its file system was unmounted", dev->minor);
 }
 
-/* ---- finding the file system ---- */
-
-struct sb_search {
-	struct block_device *bdev;
-	struct super_block *sb;
-};
-
-static void match_sb(struct super_block *sb, void *arg)
-{
-	struct sb_search *s = arg;
-
-	if (!s->sb && sb->s_bdev && sb->s_bdev->bd_dev == s->bdev->bd_dev &&
-	    atomic_inc_not_zero(&sb->s_active))
-		s->sb = sb;
-}
-
-/* The super block mounted from @bdev, held until deactivate_super(), or NULL. */
-static struct super_block *find_sb(struct block_device *bdev)
-{
-	static const char *const types[] = { "ext4", "xfs", "ext3", "ext2" };
-	struct sb_search search = { .bdev = bdev };
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(types) && !search.sb; i++) {
-		struct file_system_type *type = get_fs_type(types[i]);
-
-		if (!type)
-			continue;
-		iterate_supers_type(type, match_sb, &search);
-		module_put(type->owner);
-	}
-	return search.sb;
-}
-
-/*
- * A file system that somebody froze: what we do through it would hang until it
- * is thawed, with the control lock held.
- */
-static bool frozen(struct super_block *sb)
-{
-	return READ_ONCE(sb->s_writers.frozen) != SB_UNFROZEN;
-}
+/* ---- checks ---- */
 
 static bool tracked(struct block_device *bdev)
 {
@@ -279,27 +238,6 @@ static bool tracked(struct block_device *bdev)
 		if (devices[i] && devices[i]->ref.bdev->bd_dev == bdev->bd_dev)
 			return true;
 	return false;
-}
-
-static int resolve_path(const char *name, char **resolved)
-{
-	char *buf = kmalloc(PATH_MAX, GFP_KERNEL), *p;
-	struct path path;
-	int ret;
-
-	if (!buf)
-		return -ENOMEM;
-	ret = kern_path(name, LOOKUP_FOLLOW, &path);
-	if (!ret) {
-		p = d_path(&path, buf, PATH_MAX);
-		path_put(&path);
-		if (IS_ERR(p))
-			ret = PTR_ERR(p);
-		else if (!(*resolved = kstrdup(p, GFP_KERNEL)))
-			ret = -ENOMEM;
-	}
-	kfree(buf);
-	return ret;
 }
 
 /* ---- making and ending a device ---- */
@@ -330,7 +268,7 @@ static struct dbd_device *device_open(const char *bdev, u64 cache, unsigned int 
 	dev->cache = cache;
 	ret = dbd_bdev_open(bdev, &dev->ref);
 	if (!ret)
-		ret = resolve_path(bdev, &dev->path);
+		ret = dbd_resolve_path(bdev, &dev->path);
 	if (ret) {
 		device_free(dev);
 		return ERR_PTR(ret);
@@ -338,15 +276,25 @@ static struct dbd_device *device_open(const char *bdev, u64 cache, unsigned int 
 	return dev;
 }
 
-/* Which devices can be tracked at all. */
-static int check_bdev(struct dbd_device *dev, struct super_block *sb)
+static int refuse(const struct dbd_device *dev, int ret, const char *why)
 {
-	if (bdev_is_zoned(dev->ref.bdev)) {
-		dbd_err("%s is a zoned device, which cannot be tracked", dev->path);
-		return -EOPNOTSUPP;
-	}
-	if (sb->s_bdev != dev->ref.bdev)
-		return -EINVAL;
+	dbd_err("no snapshot of %s: %s: %d", dev->path, why, ret);
+	return ret;
+}
+
+/* What setup demands of the device and of @sb, found on it or NULL. */
+static int check_origin(struct dbd_device *dev, struct super_block *sb)
+{
+	if (!sb)
+		return refuse(dev, -EINVAL, "no ext4 or xfs file system is mounted from it");
+	if (sb_rdonly(sb))
+		return refuse(dev, -EINVAL, "it is mounted read-only");
+	if (tracked(dev->ref.bdev))
+		return refuse(dev, -EINVAL, "it is tracked already");
+	if (bdev_is_zoned(dev->ref.bdev))
+		return refuse(dev, -EOPNOTSUPP, "it is a zoned device");
+	if (dbd_sb_frozen(sb))
+		return refuse(dev, -EBUSY, "its file system is frozen");
 	return 0;
 }
 
@@ -402,7 +350,7 @@ static void parts_install(struct dbd_device *dev, struct snap_parts *p, struct c
 	mutex_unlock(&view_lock);
 }
 
-static void thaw(struct dbd_device *dev)
+static void end_freeze(struct dbd_device *dev)
 {
 	int ret = dbd_thaw(dev->ref.bdev);
 
@@ -426,7 +374,7 @@ static int start_first(struct dbd_device *dev, struct snap_parts *p, struct cow_
 	RCU_INIT_POINTER(dev->track, p->track);
 	dbd_target_arm(&dev->target);
 	dbd_target_drain(&dev->target);
-	thaw(dev);
+	end_freeze(dev);
 	return 0;
 }
 
@@ -480,6 +428,9 @@ static int device_start(struct dbd_device *dev, struct super_block *sb, const ch
 	cow = cow_create(cow_path, sb, dev->ref.bdev, size, NULL);
 	if (IS_ERR(cow))
 		return PTR_ERR(cow);
+	if (cow->fpos << COW_BLOCK_SHIFT >= cow->fsize)
+		dbd_warn("%s: a COW file of %llu bytes has no room for old blocks: they begin at byte %llu",
+			 dev->path, cow->fsize, cow->fpos << COW_BLOCK_SHIFT);
 	cow->seqid = 1;
 	get_random_bytes(cow->uuid, sizeof(cow->uuid));
 	ret = dbd_target_init(&dev->target, dev->ref.bdev, &write_ops);
@@ -512,15 +463,13 @@ static int setup_locked(const char *bdev, const char *cow, u64 size, u64 cache, 
 {
 	struct super_block *sb;
 	struct dbd_device *dev;
-	int ret = -EINVAL;
+	int ret;
 
 	dev = device_open(bdev, cache, minor);
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
-	sb = find_sb(dev->ref.bdev);
-	if (!sb || sb_rdonly(sb) || tracked(dev->ref.bdev))
-		goto out;
-	ret = frozen(sb) ? -EBUSY : check_bdev(dev, sb);
+	sb = dbd_origin_sb(dev->ref.bdev);
+	ret = check_origin(dev, sb);
 	if (!ret)
 		ret = device_start(dev, sb, cow, size ?: default_cow_size(dev));
 	if (!ret) {
@@ -528,7 +477,6 @@ static int setup_locked(const char *bdev, const char *cow, u64 size, u64 cache, 
 		table_set(minor, dev);
 		dbd_info("/dev/datto%u: snapshot 1 of %s", minor, dev->path);
 	}
-out:
 	if (sb)
 		deactivate_super(sb);
 	if (ret)
@@ -545,7 +493,7 @@ static int reload_locked(const char *bdev, u64 cache, unsigned int minor)
 	dev = device_open(bdev, cache, minor);
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
-	sb = find_sb(dev->ref.bdev);
+	sb = dbd_origin_sb(dev->ref.bdev);
 	if ((sb && !sb_rdonly(sb)) || tracked(dev->ref.bdev))
 		ret = -EINVAL;
 	if (sb)
@@ -562,7 +510,7 @@ static int destroy_locked(unsigned int minor)
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
 	sb = cow_hold_sb(dev->cow);
-	if (!IS_ERR(sb) && frozen(sb)) {
+	if (!IS_ERR(sb) && dbd_sb_frozen(sb)) {
 		deactivate_super(sb);
 		dbd_snap_disk_reopen(dev->disk);
 		return -EBUSY;
@@ -613,7 +561,7 @@ static int transition_inc_locked(unsigned int minor)
 		ret = -EINVAL; /* being unmounted: no longer active */
 		goto reopen;
 	}
-	if (frozen(sb)) {
+	if (dbd_sb_frozen(sb)) {
 		ret = -EBUSY;
 		goto put_sb;
 	}
@@ -652,7 +600,7 @@ static int start_next(struct dbd_device *dev, struct snap_parts *p, struct cow_f
 	parts_install(dev, p, cow);
 	publish(dev, p->track);
 	dbd_target_drain(&dev->target);
-	thaw(dev);
+	end_freeze(dev);
 	return 0;
 }
 
@@ -723,7 +671,7 @@ static int transition_snap_locked(const char *cow_path, u64 size, unsigned int m
 	sb = cow_hold_sb(dev->cow);
 	if (IS_ERR(sb))
 		return -EINVAL; /* being unmounted: no longer active */
-	if (frozen(sb)) {
+	if (dbd_sb_frozen(sb)) {
 		ret = -EBUSY;
 		goto put_sb;
 	}

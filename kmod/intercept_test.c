@@ -79,7 +79,10 @@ static int test_write(struct selftest *st, struct page *page, enum dbd_verdict v
 	int ret;
 
 	st->verdict = verdict;
-	st->seen = st->held = st->missed = st->arrived = 0;
+	st->seen = 0;
+	st->held = 0;
+	st->missed = 0;
+	st->arrived = 0;
 	st->restored = false;
 	dbd_bio_init(&bio, st->target.bdev, &vec, 1, REQ_OP_WRITE);
 	bio.bi_iter.bi_sector = 0;

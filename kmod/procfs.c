@@ -3,6 +3,7 @@
  * The status file: JSON, one key a line, tabs. Made anew at each read from a
  * copy of each device's state, so that a reader holds nothing.
  */
+#include <linux/mm.h>
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -58,7 +59,7 @@ static void put_dev(struct seq_file *m, const struct dbd_view *view)
 
 static int info_show(struct seq_file *m, void *unused)
 {
-	struct dbd_view *view = kmalloc(sizeof(*view), GFP_KERNEL);
+	struct dbd_view *view = kvmalloc(sizeof(*view), GFP_KERNEL);
 	unsigned int minor;
 	bool first = true;
 
@@ -74,7 +75,7 @@ static int info_show(struct seq_file *m, void *unused)
 		first = false;
 	}
 	seq_puts(m, "\n\t]\n}\n");
-	kfree(view);
+	kvfree(view);
 	return 0;
 }
 

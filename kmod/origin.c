@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The super block is found by asking each file system type that can hold a COW
+ * file: the ways from a block device to its super block are not exported.
+ */
+#include <linux/dcache.h>
+#include <linux/fs.h>
+#include <linux/limits.h>
+#include <linux/module.h>
+#include <linux/namei.h>
+#include <linux/slab.h>
+
+#include "origin.h"
+
+struct sb_search {
+	struct block_device *bdev;
+	struct super_block *sb;
+};
+
+static void match_sb(struct super_block *sb, void *arg)
+{
+	struct sb_search *s = arg;
+
+	if (!s->sb && sb->s_bdev && sb->s_bdev->bd_dev == s->bdev->bd_dev &&
+	    atomic_inc_not_zero(&sb->s_active))
+		s->sb = sb;
+}
+
+struct super_block *dbd_origin_sb(struct block_device *bdev)
+{
+	static const char *const types[] = { "ext4", "xfs", "ext3", "ext2" };
+	struct sb_search search = { .bdev = bdev };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(types) && !search.sb; i++) {
+		struct file_system_type *type = get_fs_type(types[i]);
+
+		if (!type)
+			continue;
+		iterate_supers_type(type, match_sb, &search);
+		module_put(type->owner);
+	}
+	return search.sb;
+}
+
+int dbd_resolve_path(const char *name, char **resolved)
+{
+	char *buf = kmalloc(PATH_MAX, GFP_KERNEL), *p;
+	struct path path;
+	int ret = -ENOMEM;
+
+	if (!buf)
+		return ret;
+	ret = kern_path(name, LOOKUP_FOLLOW, &path);
+	if (ret)
+		goto out;
+	p = d_path(&path, buf, PATH_MAX);
+	path_put(&path);
+	if (IS_ERR(p)) {
+		ret = PTR_ERR(p);
+		goto out;
+	}
+	*resolved = kstrdup(p, GFP_KERNEL);
+	ret = *resolved ? 0 : -ENOMEM;
+out:
+	kfree(buf);
+	return ret;
+}
