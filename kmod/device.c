@@ -363,10 +363,13 @@ static void end_freeze(struct dbd_device *dev)
  * flight: what the probe sees from here on is after the snapshot. Nothing is
  * allocated between freeze and thaw.
  */
-static int start_first(struct dbd_device *dev, struct snap_parts *p, struct cow_file *cow)
+static int start_first(struct dbd_device *dev, struct super_block *sb, struct snap_parts *p,
+		       struct cow_file *cow)
 {
-	int ret = dbd_freeze(dev->ref.bdev);
+	int ret;
 
+	dbd_sb_presync(sb);
+	ret = dbd_freeze(dev->ref.bdev);
 	if (ret)
 		return ret;
 	parts_install(dev, p, cow);
@@ -440,7 +443,7 @@ static int device_start(struct dbd_device *dev, struct super_block *sb, const ch
 	if (ret)
 		goto destroy_target;
 	cow_set_owner(cow, dev, device_unmounted);
-	ret = start_first(dev, &parts, cow);
+	ret = start_first(dev, sb, &parts, cow);
 	if (ret) {
 		cow_set_owner(cow, NULL, NULL);
 		parts_free(&parts);
@@ -591,10 +594,13 @@ struct predecessor {
 	struct dbd_map *map;
 };
 
-static int start_next(struct dbd_device *dev, struct snap_parts *p, struct cow_file *cow)
+static int start_next(struct dbd_device *dev, struct super_block *sb, struct snap_parts *p,
+		      struct cow_file *cow)
 {
-	int ret = dbd_freeze(dev->ref.bdev);
+	int ret;
 
+	dbd_sb_presync(sb);
+	ret = dbd_freeze(dev->ref.bdev);
 	if (ret)
 		return ret;
 	parts_install(dev, p, cow);
@@ -636,7 +642,7 @@ static int next_snapshot(struct dbd_device *dev, struct cow_file *cow, struct vf
 	if (ret)
 		goto free_back;
 	cow_set_owner(cow, dev, device_unmounted);
-	ret = start_next(dev, &parts, cow);
+	ret = start_next(dev, mnt->mnt_sb, &parts, cow);
 	if (ret) {
 		parts_free(&parts);
 		goto free_back;

@@ -43,6 +43,13 @@ struct super_block *dbd_origin_sb(struct block_device *bdev)
 	return search.sb;
 }
 
+void dbd_sb_presync(struct super_block *sb)
+{
+	down_read(&sb->s_umount);
+	sync_filesystem(sb);
+	up_read(&sb->s_umount);
+}
+
 int dbd_resolve_path(const char *name, char **resolved)
 {
 	char *buf = kmalloc(PATH_MAX, GFP_KERNEL), *p;

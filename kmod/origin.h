@@ -20,6 +20,12 @@ static inline bool dbd_sb_frozen(struct super_block *sb)
 	return READ_ONCE(sb->s_writers.frozen) != SB_UNFROZEN;
 }
 
+/*
+ * Writes dirty data back before a freeze, which would do it with all writers
+ * blocked. Best effort: the freeze does what is left.
+ */
+void dbd_sb_presync(struct super_block *sb);
+
 /* Absolute path with links followed, kmalloc'ed, in *@resolved. */
 int dbd_resolve_path(const char *name, char **resolved);
 
