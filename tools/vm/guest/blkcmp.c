@@ -2,7 +2,8 @@
 /*
  * Compares devices and images block by block (4096 bytes).
  *
- *   blkcmp hash A                  one 64-bit hash a block, to stdout: what A held at this moment
+ *   blkcmp hash [-c] A             one 64-bit hash a block, to stdout: what A held at this moment;
+ *                                  -c: as the page cache shows it
  *   blkcmp cmp [-x RUNS]... A B    prints the runs of blocks that differ, "start count", except in
  *                                  the blocks listed in RUNS; exit status 1 if there are any
  *   blkcmp extents FILE            runs of device blocks that a file occupies
@@ -91,7 +92,7 @@ static struct hashes hash_device(int fd, const char *name)
 	return s;
 }
 
-static struct hashes load(const char *name)
+static struct hashes load(const char *name, int cached)
 {
 	struct hashes s = { NULL, 0 };
 	char head[8] = "";
@@ -111,7 +112,7 @@ static struct hashes load(const char *name)
 			got += (uint64_t)r;
 		}
 	} else {
-		if (S_ISBLK(st.st_mode)) {
+		if (S_ISBLK(st.st_mode) && !cached) {
 			close(fd);
 			fd = open(name, O_RDONLY | O_DIRECT);
 			if (fd < 0)
@@ -146,8 +147,8 @@ static int compare(int argc, char **argv)
 
 	if (argc < 2)
 		die("cmp needs two names");
-	a = load(argv[argc - 2]);
-	b = load(argv[argc - 1]);
+	a = load(argv[argc - 2], 0);
+	b = load(argv[argc - 1], 0);
 	if (a.n != b.n)
 		die("%s has %" PRIu64 " blocks, %s has %" PRIu64, argv[argc - 2], a.n, argv[argc - 1], b.n);
 	if (a.n == 0)
@@ -213,8 +214,9 @@ static int extents(const char *name)
 
 int main(int argc, char **argv)
 {
-	if (argc == 3 && !strcmp(argv[1], "hash")) {
-		struct hashes s = load(argv[2]);
+	if (argc >= 3 && !strcmp(argv[1], "hash")) {
+		int cached = !strcmp(argv[2], "-c");
+		struct hashes s = load(argv[argc - 1], cached);
 
 		fwrite(magic, 1, 8, stdout);
 		fwrite(s.h, 8, s.n, stdout);
@@ -224,5 +226,5 @@ int main(int argc, char **argv)
 		return compare(argc - 2, argv + 2);
 	if (argc == 3 && !strcmp(argv[1], "extents"))
 		return extents(argv[2]);
-	die("usage: blkcmp hash A | cmp [-x RUNS]... A B | extents FILE");
+	die("usage: blkcmp hash [-c] A | cmp [-x RUNS]... A B | extents FILE");
 }

@@ -4,7 +4,7 @@ export LC_ALL=C
 KO=/share/guest/dattobd.ko
 MNT=/mnt/a
 
-say() { echo "== $*"; }
+say() { echo "== $* (${SECONDS} s)"; }
 
 fail() {
 	echo "FAILED at ${BASH_SOURCE[1]##*/}:${BASH_LINENO[0]}: $*"

@@ -8,7 +8,13 @@ import type { Kernel } from './kernel.js';
 import { buildGuestTools, buildModule, driver } from './kmod.js';
 import { ensureRootFs } from './rootfs.js';
 import { diskName, type Vm } from './vm.js';
-import { createVm, createWorkplace, type VmSetup, type Workplace } from './workplace.js';
+import {
+  createVm,
+  createWorkplace,
+  openResults,
+  type VmSetup,
+  type Workplace,
+} from './workplace.js';
 
 export interface CaseResult {
   readonly name: string;
@@ -38,6 +44,7 @@ export async function runCases(
   const pool = diskPool(cases);
   const setup: VmSetup = { rootFs, disks: pool, module, moduleFile: driver.module, tools };
   const workplace = createWorkplace();
+  openResults(workplace);
   // The longest first, so that the VMs end at about the same time.
   const queue = [...cases].sort((a, b) => b.timeout - a.timeout);
   const results: CaseResult[] = [];

@@ -18,10 +18,11 @@ import { cacheRoot, repoRoot, resultsRoot, runRoot, toolRoot } from './paths.js'
 import type { RootFs } from './rootfs.js';
 import { Vm } from './vm.js';
 
-const KEPT_RESULTS = 8;
+const KEPT_RESULTS = 20;
 
 export interface Workplace {
   readonly dir: string;
+  /** For logs; whoever writes the first one makes it. */
   readonly results: string;
   remove(): void;
 }
@@ -34,10 +35,6 @@ export function createWorkplace(): Workplace {
   rmSync(dir, { recursive: true, force: true });
   mkdirSync(dir, { recursive: true });
   writeFileSync(join(dir, 'holder'), holderId(process.pid));
-  mkdirSync(results, { recursive: true });
-  for (const old of readdirSync(resultsRoot).sort().slice(0, -KEPT_RESULTS)) {
-    rmSync(join(resultsRoot, old), { recursive: true, force: true });
-  }
   const remove = () => rmSync(dir, { recursive: true, force: true });
   const forget = onCleanup(remove);
   return {
@@ -48,6 +45,14 @@ export function createWorkplace(): Workplace {
       remove();
     },
   };
+}
+
+/** Makes the directory for this run's logs, and removes those of runs long past. */
+export function openResults(workplace: Workplace): void {
+  mkdirSync(workplace.results, { recursive: true });
+  for (const old of readdirSync(resultsRoot).sort().slice(0, -KEPT_RESULTS)) {
+    rmSync(join(resultsRoot, old), { recursive: true, force: true });
+  }
 }
 
 /** A run that was killed outright left its disks behind. */
