@@ -1,0 +1,63 @@
+import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
+import type { SnapshotId } from '@dbd/cow-format';
+import type { Datto } from '@dbd/ioctl';
+import { messageOf, UpdateError } from './error.js';
+
+/** A snapshot device, found but not yet asked about. */
+export interface SnapshotNode {
+  readonly minor: number;
+  /** For reading. */
+  readonly open: () => Promise<FileHandle>;
+}
+
+/** A snapshot that can be read. */
+export interface Snapshot extends SnapshotId {
+  /** Size of the device in bytes. */
+  readonly bytes: number;
+  /** The device that the snapshot is of. */
+  readonly origin: string;
+}
+
+/**
+ * The snapshot device at a path, which may be a link to it.
+ * @throws UpdateError ERR_UPDATE_SNAPSHOT
+ */
+export async function locateSnapshot(path: string): Promise<SnapshotNode> {
+  const real = await realpath(path).catch((cause: unknown) => {
+    throw refuse(path, `${messageOf(cause)}. Set the snapshot up first, see: dbdctl help`, cause);
+  });
+  const minor = /^\/dev\/datto(\d+)$/.exec(real)?.[1];
+  if (minor === undefined || !(await stat(real)).isBlockDevice()) {
+    throw refuse(path, 'it is not a snapshot device. Give /dev/datto<minor>');
+  }
+  return { minor: Number(minor), open: () => open(real, 'r') };
+}
+
+/**
+ * Requires a snapshot that is active and has not failed.
+ * @throws UpdateError ERR_UPDATE_SNAPSHOT; DattoIoctlError
+ */
+export async function checkSnapshot(datto: Datto, path: string, minor: number): Promise<Snapshot> {
+  const info = await datto.info(minor);
+  if (info.error !== 0) {
+    throw refuse(
+      path,
+      `the snapshot has failed with ${info.errorName} (${info.error}). ` +
+        'What it holds is lost: destroy it, set it up again and make a full copy',
+    );
+  }
+  if (!info.state.snapshot || !info.state.active || info.state.unverified) {
+    throw refuse(path, `the device is ${info.state.text}. It must be an active snapshot`);
+  }
+  const bytes = Number(await datto.deviceSize(path));
+  if (!Number.isSafeInteger(bytes) || bytes <= 0) throw refuse(path, `its size is ${bytes}`);
+  return { uuid: info.uuid, seqid: info.seqid, bytes, origin: info.blockDevice };
+}
+
+function refuse(path: string, reason: string, cause?: unknown): UpdateError {
+  return new UpdateError(
+    'ERR_UPDATE_SNAPSHOT',
+    `cannot read the snapshot ${path}: ${reason}.`,
+    cause,
+  );
+}
