@@ -427,8 +427,12 @@ static void read_done(struct dbd_copy *copy, blk_status_t status)
 	if (bytes & (COW_BLOCK_SIZE - 1))
 		memzero_page(copy->vecs[copy->nr - 1].bv_page, bytes & (COW_BLOCK_SIZE - 1),
 			     COW_BLOCK_SIZE - (bytes & (COW_BLOCK_SIZE - 1)));
-	if (keeping(snap) && cow_index_set(&snap->index, copy->block, copy->nr, copy->cow))
-		dbd_snap_fail(snap, -ENOMEM, "no memory for the index", copy->block);
+	if (keeping(snap)) {
+		int ret = cow_index_set(&snap->index, copy->block, copy->nr, copy->cow);
+
+		if (ret)
+			dbd_snap_fail(snap, ret, "cannot keep the index", copy->block);
+	}
 	copy->saved = true;
 	/*
 	 * Order: the index entry (or the error), then the bit, then the write.
@@ -491,7 +495,7 @@ static void copy_work(struct work_struct *work)
 /* ---- making one ---- */
 
 struct dbd_snap *dbd_snap_create(unsigned int minor, struct dbd_target *target,
-				 struct cow_file *cow, struct dbd_map *map, int *error)
+				 struct cow_file *cow, struct dbd_map *map, int *error, u64 cache)
 {
 	unsigned int limit = dbd_saved_memory_mib << (20 - PAGE_SHIFT);
 	struct dbd_snap *snap;
@@ -509,7 +513,6 @@ struct dbd_snap *dbd_snap_create(unsigned int minor, struct dbd_target *target,
 	snap->keeping = true;
 	snap->dev_bytes = bdev_nr_bytes(target->bdev);
 	snap->cow_end = cow->fsize >> COW_BLOCK_SHIFT;
-	cow_index_init(&snap->index);
 	spin_lock_init(&snap->lock);
 	bio_list_init(&snap->incoming);
 	bio_list_init(&snap->outgoing);
@@ -520,9 +523,12 @@ struct dbd_snap *dbd_snap_create(unsigned int minor, struct dbd_target *target,
 	INIT_WORK(&snap->copy_work, copy_work);
 	INIT_WORK(&snap->send_work, send_work);
 
-	ret = copy_pool_init(&snap->pool, POOL_RESERVE, limit);
+	ret = cow_index_init(&snap->index, cow, target->bdev, cache);
 	if (ret)
 		goto free;
+	ret = copy_pool_init(&snap->pool, POOL_RESERVE, limit);
+	if (ret)
+		goto free_index;
 	ret = mempool_init_slab_pool(&snap->copy_mem, COPY_RESERVE, copy_cache);
 	if (ret)
 		goto free_pool;
@@ -537,6 +543,8 @@ free_mempool:
 	mempool_exit(&snap->copy_mem);
 free_pool:
 	copy_pool_destroy(&snap->pool);
+free_index:
+	cow_index_destroy(&snap->index);
 free:
 	kfree(snap);
 	return ERR_PTR(ret);

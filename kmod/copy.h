@@ -8,7 +8,8 @@
  * set first and then every held write goes on: the origin never suffers.
  *
  * One worker for each snapshot does all copying; it never waits for memory, a
- * lock that is held across I/O, or a file system. Another sends the held writes
+ * lock that is held across I/O, or a file system; for I/O only for the index's
+ * own. Another sends the held writes
  * on, since the block layer may make their sender wait (throttling): copies do
  * not wait behind that.
  */
@@ -81,9 +82,12 @@ struct dbd_snap {
 int dbd_copy_init(void);
 void dbd_copy_exit(void);
 
-/* Process context. ERR_PTR. Takes no reference: all arguments outlive it. */
+/*
+ * Process context. ERR_PTR. Takes no reference: all arguments outlive it.
+ * @cache: bytes of memory for the index.
+ */
 struct dbd_snap *dbd_snap_create(unsigned int minor, struct dbd_target *target,
-				 struct cow_file *cow, struct dbd_map *map, int *error);
+				 struct cow_file *cow, struct dbd_map *map, int *error, u64 cache);
 /* Nothing is diverted to it any more and dbd_snap_quiesce() has returned. */
 void dbd_snap_destroy(struct dbd_snap *snap);
 

@@ -317,13 +317,16 @@ static void parts_free(struct snap_parts *p)
 	dbd_map_free(p->map);
 }
 
-static int parts_make(struct dbd_device *dev, struct cow_file *cow, struct snap_parts *p)
+/* @cache: bytes for the index, 0: the default. */
+static int parts_make(struct dbd_device *dev, struct cow_file *cow, u64 cache,
+		      struct snap_parts *p)
 {
 	*p = (struct snap_parts){};
 	p->map = dbd_map_alloc(cow->layout.nr_blocks);
 	if (!p->map)
 		return -ENOMEM;
-	p->snap = dbd_snap_create(dev->minor, &dev->target, cow, p->map, &dev->error);
+	p->snap = dbd_snap_create(dev->minor, &dev->target, cow, p->map, &dev->error,
+				  cache ?: dbd_cache_default);
 	if (IS_ERR(p->snap)) {
 		int ret = PTR_ERR(p->snap);
 
@@ -439,7 +442,7 @@ static int device_start(struct dbd_device *dev, struct super_block *sb, const ch
 	ret = dbd_target_init(&dev->target, dev->ref.bdev, &write_ops);
 	if (ret)
 		goto remove_cow;
-	ret = parts_make(dev, cow, &parts);
+	ret = parts_make(dev, cow, dev->cache, &parts);
 	if (ret)
 		goto destroy_target;
 	cow_set_owner(cow, dev, device_unmounted);
@@ -638,7 +641,7 @@ static int next_snapshot(struct dbd_device *dev, struct cow_file *cow, struct vf
 
 	if (!back)
 		return -ENOMEM;
-	ret = parts_make(dev, cow, &parts);
+	ret = parts_make(dev, cow, 0, &parts);
 	if (ret)
 		goto free_back;
 	cow_set_owner(cow, dev, device_unmounted);
@@ -712,6 +715,8 @@ static int reconfigure_locked(u64 cache, unsigned int minor)
 	mutex_lock(&view_lock);
 	dev->cache = cache;
 	mutex_unlock(&view_lock);
+	if (dev->snap)
+		cow_index_set_limit(&dev->snap->index, cache ?: dbd_cache_default);
 	dbd_snap_disk_reopen(dev->disk);
 	return 0;
 }

@@ -9,6 +9,7 @@
 
 #include "copy.h"
 #include "cow_file.h"
+#include "cow_index.h"
 #include "ctl.h"
 #include "dbd.h"
 #include "intercept.h"
@@ -67,9 +68,12 @@ static int __init dattobd_init(void)
 	ret = dbd_copy_init();
 	if (ret)
 		return ret;
-	ret = cow_file_init();
+	ret = cow_index_module_init();
 	if (ret)
 		goto exit_copy;
+	ret = cow_file_init();
+	if (ret)
+		goto exit_index;
 	ret = dbd_snap_disk_init();
 	if (ret)
 		goto exit_cow_file;
@@ -91,6 +95,8 @@ exit_snap_disk:
 	dbd_snap_disk_exit();
 exit_cow_file:
 	cow_file_exit();
+exit_index:
+	cow_index_module_exit();
 exit_copy:
 	dbd_copy_exit();
 	return ret;
@@ -103,6 +109,7 @@ static void __exit dattobd_exit(void)
 	dbd_intercept_exit();
 	dbd_snap_disk_exit();
 	cow_file_exit();
+	cow_index_module_exit();
 	dbd_copy_exit();
 }
 

@@ -78,16 +78,19 @@ static int read_part(struct snap_disk *disk, struct bio *bio, const struct bvec_
  * @skip bytes into saved block @block. *@len becomes what was read.
  */
 static int read_saved(struct snap_disk *disk, struct bio *bio, const struct bvec_iter *iter,
-		      u64 block, u64 skip, u64 *len)
+		      struct cow_index_reader *reader, u64 block, u64 skip, u64 *len)
 {
 	struct dbd_snap *snap = disk->snap;
 	u64 end = block + DIV_ROUND_UP_ULL(skip + *len, COW_BLOCK_SIZE);
 	u64 saved_end = dbd_map_next_clear(snap->map, block, end);
 	u64 cow = 0, next, b;
+	int ret;
 
 	for (b = block; b < saved_end; b++) {
 		dbd_snap_wait_stored(snap, b);
-		next = cow_index_get(&snap->index, b);
+		ret = cow_index_get(&snap->index, reader, b, &next);
+		if (ret)
+			return ret;
 		if (b == block)
 			cow = next;
 		if (!next || next != cow + (b - block))
@@ -101,7 +104,10 @@ static int read_saved(struct snap_disk *disk, struct bio *bio, const struct bvec
 			 *len);
 }
 
-/* As read_saved(), for untouched blocks. -EAGAIN: one was saved meanwhile. */
+/*
+ * As read_saved(), for untouched blocks. *@len becomes 0 when one of them was
+ * saved meanwhile: nothing is believed then.
+ */
 static int read_origin(struct snap_disk *disk, struct bio *bio, const struct bvec_iter *iter,
 		       u64 block, u64 skip, u64 *len)
 {
@@ -110,37 +116,40 @@ static int read_origin(struct snap_disk *disk, struct bio *bio, const struct bve
 	u64 stop = dbd_map_next_set(snap->map, block, end);
 	int ret;
 
+	if (stop == block) { /* saved since the caller looked */
+		*len = 0;
+		return 0;
+	}
 	*len = min(*len, ((stop - block) << COW_BLOCK_SHIFT) - skip);
 	ret = read_part(disk, bio, iter, (block << COW_BLOCK_SHIFT) + skip, *len);
 	smp_mb(); /* the data, then the bits; pairs with dbd_map_set() */
 	if (!ret && dbd_map_next_set(snap->map, block, stop) < stop)
-		return -EAGAIN;
+		*len = 0;
 	return ret;
 }
 
 static int read_bio(struct snap_disk *disk, struct bio *bio)
 {
 	struct dbd_snap *snap = disk->snap;
+	struct cow_index_reader reader = {};
 	struct bvec_iter iter = bio->bi_iter;
-	int ret;
+	int ret = 0;
 
-	while (iter.bi_size) {
+	while (!ret && iter.bi_size) {
 		u64 pos = (u64)iter.bi_sector << SECTOR_SHIFT;
 		u64 block = pos >> COW_BLOCK_SHIFT, skip = pos & (COW_BLOCK_SIZE - 1);
 		u64 len = iter.bi_size;
 
 		if (dbd_map_next_set(snap->map, block, block + 1) == block)
-			ret = read_saved(disk, bio, &iter, block, skip, &len);
+			ret = read_saved(disk, bio, &iter, &reader, block, skip, &len);
 		else
 			ret = read_origin(disk, bio, &iter, block, skip, &len);
-		if (ret == -EAGAIN)
-			continue;
-		if (ret)
-			return ret;
-		bio_advance_iter(bio, &iter, len);
+		if (!ret && len)
+			bio_advance_iter(bio, &iter, len);
 	}
+	cow_index_reader_done(&reader);
 	smp_rmb(); /* the data, then the error; pairs with cmpxchg() in dbd_snap_fail() */
-	return READ_ONCE(*snap->error) ? -EIO : 0;
+	return READ_ONCE(*snap->error) ? -EIO : ret;
 }
 
 static void read_work(struct work_struct *work)
