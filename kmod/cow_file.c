@@ -217,6 +217,8 @@ static int unlink_dentry(struct dentry *dentry)
 	struct inode *dir;
 	int ret;
 
+	/* A last reference would lose its inode, which an open file still needs. */
+	dget(dentry);
 	sb_start_write(sb);
 	parent = dget_parent(dentry);
 	dir = d_inode(parent);
@@ -230,6 +232,7 @@ static int unlink_dentry(struct dentry *dentry)
 	inode_unlock(dir);
 	dput(parent);
 	sb_end_write(sb);
+	dput(dentry);
 	return ret;
 }
 

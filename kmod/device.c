@@ -180,6 +180,11 @@ static void missed_write(struct dbd_target *t, struct bio *bio, sector_t first, 
 /* The snapshot is not freed while a bio is diverted. */
 static void hold_write(struct dbd_target *t, struct bio *bio)
 {
+	/*
+	 * The filter saw a track with a snapshot; @snap was set before that was
+	 * published (rcu_assign_pointer()).
+	 */
+	smp_rmb();
 	dbd_snap_hold(device_of(t)->snap, bio);
 }
 
@@ -293,6 +298,8 @@ static int check_origin(struct dbd_device *dev, struct super_block *sb)
 		return refuse(dev, -EINVAL, "it is tracked already");
 	if (bdev_is_zoned(dev->ref.bdev))
 		return refuse(dev, -EOPNOTSUPP, "it is a zoned device");
+	if (blk_queue_dax(bdev_get_queue(dev->ref.bdev)))
+		return refuse(dev, -EOPNOTSUPP, "it can be written past the block layer (DAX)");
 	if (dbd_sb_frozen(sb))
 		return refuse(dev, -EBUSY, "its file system is frozen");
 	return 0;
