@@ -1,7 +1,9 @@
 # Transitions that do not fit the state, and the snapshot being open: refused, and nothing changes.
 
 expect_ok dattoctl setup $DISK1 $MNT/cow0 0 64
-info_before=$(dattoctl info 0)
+# All but the number of changed blocks, which the file system moves by itself.
+facts() { dattoctl info 0 | grep -v nr_changed_blocks; }
+facts_before=$(facts)
 
 say "in snapshot state"
 expect_errno EINVAL dattoctl trans-snap $MNT/cow1 0
@@ -15,7 +17,7 @@ expect_errno EBUSY dattoctl trans-snap $MNT/cow1 0
 expect_errno EBUSY dattoctl reconfigure 0 8388608
 expect_no_file $MNT/cow1
 [ -b /dev/datto0 ] || fail "the node is gone"
-expect_eq "INFO" "$info_before" "$(dattoctl info 0)"
+expect_eq "INFO" "$facts_before" "$(facts)"
 exec 9<&-
 say "while it is mounted"
 mount_snapshot /dev/datto0 /mnt/snap

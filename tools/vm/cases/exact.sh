@@ -2,9 +2,9 @@
 # fs: ext4 xfs
 # timeout: 200
 
-random_file $MNT/a 64
-random_file $MNT/b 64
-random_file $MNT/c 64
+random_file $MNT/a 48
+random_file $MNT/b 48
+random_file $MNT/c 48
 for i in $(seq 200); do echo "file $i" >$MNT/small$i; done
 sums=$(cd $MNT && md5sum a b c small*)
 sync
@@ -15,9 +15,9 @@ blkcmp extents $MNT/cow >/tmp/cow.runs
 hash_dev /dev/datto0 /tmp/before
 
 say "overwriting"
-records write -m buffered -t 12 -r 11 $MNT/a 64 &
-records write -m direct -t 12 -r 12 -b 2048 $MNT/b 64 &
-records write -m mmap -t 12 -r 13 $MNT/c 64 &
+records write -m buffered -t 12 -r 11 $MNT/a 48 &
+records write -m direct -t 12 -r 12 -b 2048 $MNT/b 48 &
+records write -m mmap -t 12 -r 13 $MNT/c 48 &
 (
 	for i in $(seq 100); do
 		rm $MNT/small$i

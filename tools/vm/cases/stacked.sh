@@ -8,7 +8,7 @@ check() {
 	say "$origin"
 	random_file $mnt/data 32
 	sync
-	expect_ok dattoctl setup $origin $mnt/cow 0 80
+	expect_ok dattoctl setup $origin $mnt/cow 0 140
 	blkcmp extents $mnt/cow >/tmp/cow.runs
 	hash_dev /dev/datto0 /tmp/before
 	records write -m direct -t 4 -r 21 $mnt/data 32 &
@@ -22,7 +22,7 @@ check() {
 	upper=$(losetup -rf --show /dev/datto0)
 	expect_same -x /tmp/cow.runs /tmp/before $upper
 	losetup -d $upper
-	echo "0 $(blockdev --getsz /dev/datto0) linear /dev/datto0 0" | dmsetup create -r above
+	echo "0 $(blockdev --getsz /dev/datto0) linear /dev/datto0 0" | dm_create above -r
 	expect_same -x /tmp/cow.runs /tmp/before /dev/mapper/above
 	expect_errno EBUSY dattoctl destroy 0
 	dmsetup remove above
@@ -39,8 +39,7 @@ umount /mnt/loop
 check_fs $loop
 losetup -d $loop
 
-echo "0 800000 linear $DISK2 2048" | dmsetup create --noudevsync below
-[ -b /dev/mapper/below ] || dmsetup mknodes
+echo "0 800000 linear $DISK2 2048" | dm_create below
 make_fs /dev/mapper/below
 mount_fs /dev/mapper/below /mnt/dm
 check /dev/mapper/below /mnt/dm

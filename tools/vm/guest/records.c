@@ -3,12 +3,13 @@
  * Writes files whose every sector says what it is, and checks them: a sector that was lost, torn,
  * or put elsewhere shows.
  *
- *   records write [-m buffered|direct|mmap] [-t SECONDS | -n OPS] [-b MAX_KIB] [-r SEED] FILE MIB
+ *   records write [-m buffered|direct|mmap] [-t SECONDS | -n OPS] [-b MAX_KIB] [-r SEED] [-p PAUSE_MS]
+ *         FILE MIB
  *       random overwrites of random length, until told to stop by SIGTERM at the latest
  *   records fill [-r SEED] FILE MIB
  *       every sector once, in order
  *   records verify FILE          each sector is zero or a record of this file at this place
- *   records ring [-m buffered|direct] [-t SECONDS] [-s] FILE SLOTS LOG
+ *   records ring [-m buffered|direct] [-t SECONDS] [-s] [-p PAUSE_MS] FILE SLOTS LOG
  *       write i goes to slot i % SLOTS, and its number to LOG when it has returned (-s: fsync first)
  *   records ring-verify FILE SLOTS
  *       the file is what it was after some write i, exactly; prints i
@@ -88,7 +89,7 @@ static int blank(const uint64_t *s)
 
 struct options {
 	const char *mode;
-	unsigned long seconds, ops, max_kib;
+	unsigned long seconds, ops, max_kib, pause_ms;
 	uint64_t seed;
 	int sync;
 };
@@ -149,6 +150,7 @@ static int write_random(const struct options *o, const char *name, unsigned long
 			put(fd, buf, count * SECTOR, (off_t)(first * SECTOR));
 		if (o->sync && fdatasync(fd))
 			die("fdatasync: %s", strerror(errno));
+		usleep((useconds_t)o->pause_ms * 1000);
 	}
 	if (mapped && msync(map, (size_t)bytes, MS_SYNC))
 		die("msync: %s", strerror(errno));
@@ -221,6 +223,7 @@ static int ring(const struct options *o, const char *name, uint64_t slots, const
 		/* One fixed-width line, rewritten: a reader never sees half a number. */
 		snprintf(line, sizeof(line), "%020" PRIu64 "\n", seq);
 		put(out, line, 21, 0);
+		usleep((useconds_t)o->pause_ms * 1000);
 	}
 	return 0;
 }
@@ -261,19 +264,20 @@ static int ring_verify(const char *name, uint64_t slots)
 
 int main(int argc, char **argv)
 {
-	struct options o = { "buffered", 5, 0, 256, 1, 0 };
+	struct options o = { "buffered", 5, 0, 256, 0, 1, 0 };
 	const char *cmd = argc > 1 ? argv[1] : "";
 	int c;
 
 	signal(SIGTERM, on_term);
 	optind = 2;
-	while ((c = getopt(argc, argv, "m:t:n:b:r:s")) != -1) {
+	while ((c = getopt(argc, argv, "m:t:n:b:r:p:s")) != -1) {
 		switch (c) {
 		case 'm': o.mode = optarg; break;
 		case 't': o.seconds = strtoul(optarg, NULL, 10); break;
 		case 'n': o.ops = strtoul(optarg, NULL, 10); break;
 		case 'b': o.max_kib = strtoul(optarg, NULL, 10); break;
 		case 'r': o.seed = strtoull(optarg, NULL, 10); break;
+		case 'p': o.pause_ms = strtoul(optarg, NULL, 10); break;
 		case 's': o.sync = 1; break;
 		default: return 2;
 		}

@@ -1,11 +1,12 @@
 import { writeFileSync } from 'node:fs';
-import { basename, dirname, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadCases } from './cases.js';
 import { prepareHost } from './host.js';
 import { kernelNames, loadKernel } from './kernel.js';
 import { buildModule, driver, type ModuleSource } from './kmod.js';
 import { note } from './log.js';
+import { repoRoot, toolRoot } from './paths.js';
 import { ensureRootFs } from './rootfs.js';
 import { type CaseResult, reportLine, runCases } from './runner.js';
 import { runScript } from './script.js';
@@ -15,7 +16,9 @@ const DEFAULT_KERNEL = 'bookworm-6.1';
 
 const USAGE = `usage:
   cli.ts build  [--kernel NAME]...                    build the module only
-  cli.ts run    [--kernel NAME] --script FILE [--disk SIZE]... [--timeout S] [--shell]
+  cli.ts run    [--kernel NAME] --script FILE [--disk SIZE]... [--timeout S] [--shell] [--quiet]
+             [--keep DIR]                             what it leaves in ./keep
+  cli.ts fixtures [--kernel NAME]                     COW files for packages/cow-format, by the real driver
   cli.ts shell  [--kernel NAME] [--disk SIZE]...      a shell in a VM
   cli.ts test   [--kernel NAME]... [--case GLOB]... [--jobs N] [--report FILE]
   cli.ts list                                         kernels and cases
@@ -33,6 +36,8 @@ async function main(): Promise<number> {
       timeout: { type: 'string', default: '120' },
       module: { type: 'string' },
       jobs: { type: 'string', default: '2' },
+      quiet: { type: 'boolean', default: false },
+      keep: { type: 'string' },
       report: { type: 'string' },
       shell: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -67,9 +72,21 @@ async function main(): Promise<number> {
         disks: (values.disk ?? ['512M']).map(parseSize),
         timeout: Number(values.timeout),
         source: moduleSource(values.module),
+        ...(values.keep === undefined ? {} : { keep: resolve(values.keep) }),
+        quiet: values.quiet,
         shell: values.shell || command === 'shell',
       });
     }
+    case 'fixtures':
+      return runScript({
+        kernel: kernels[0] ?? DEFAULT_KERNEL,
+        script: join(toolRoot, 'fixtures.sh'),
+        disks: ['64M', '67110400'].map(parseSize),
+        timeout: 300,
+        source: driver,
+        keep: join(repoRoot, 'packages/cow-format/test/fixtures'),
+        shell: false,
+      });
     case 'test':
       return test(kernels, values.case ?? [], Number(values.jobs), values.report);
     default:

@@ -25,6 +25,10 @@ export interface ScriptRequest {
   readonly disks: readonly number[];
   readonly timeout: number;
   readonly source: ModuleSource;
+  /** The kernel log is shown only when something is wrong with it. */
+  readonly quiet?: boolean;
+  /** What the script leaves in ./keep is copied here. */
+  readonly keep?: string;
   /** A shell on the terminal after the script, or instead of it. */
   readonly shell: boolean;
 }
@@ -73,16 +77,23 @@ async function runJob(vm: Vm, request: ScriptRequest, script: string): Promise<n
   const stop = follow(join(dir, 'log'));
   const result = await vm.job('job', request.timeout);
   stop();
+  const kept = join(dir, 'keep');
+  if (request.keep !== undefined && existsSync(kept)) {
+    cpSync(kept, request.keep, { recursive: true });
+  }
   const dmesgFile = join(dir, 'dmesg');
   const dmesg = existsSync(dmesgFile) ? readFileSync(dmesgFile, 'utf8') : vm.readConsole();
-  process.stdout.write(`--- dmesg\n${dmesg}---\n`);
-  for (const problem of findProblems(dmesg)) note(`kernel: ${problem}`);
+  const problems = findProblems(dmesg);
+  if (!request.quiet || problems.length > 0 || result.kind === 'lost') {
+    process.stdout.write(`--- dmesg\n${dmesg}---\n`);
+  }
+  for (const problem of problems) note(`kernel: ${problem}`);
   if (result.kind === 'lost') {
     note(`the VM was lost: ${result.why}`);
     return 1;
   }
   note(`exit status ${result.status}${result.status === 124 ? ' (time limit)' : ''}`);
-  return result.status || (findProblems(dmesg).length > 0 ? 1 : 0);
+  return result.status || (problems.length > 0 ? 1 : 0);
 }
 
 /** Copies what is appended to a file to stdout. */
