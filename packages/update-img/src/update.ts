@@ -71,7 +71,10 @@ async function openSnapshot(node: SnapshotNode, path: string): Promise<FileHandl
 }
 
 /** Brings the image to the disk; an error of close counts, as a late write error may come there. */
-async function finish(image: FileHandle, path: string): Promise<void> {
+export async function finish(
+  image: Pick<FileHandle, 'sync' | 'close'>,
+  path: string,
+): Promise<void> {
   try {
     await image.sync();
     await image.close();

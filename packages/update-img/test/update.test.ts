@@ -1,6 +1,6 @@
 import { link, mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { updateImage } from '../src/update.js';
+import { finish, updateImage } from '../src/update.js';
 import { BYTES, range, Scene } from './support.js';
 
 let scene: Scene;
@@ -174,5 +174,31 @@ describe('updateImage fails', () => {
       offset: 300 * 4096 + 100,
       message: 'cannot read /dev/datto0 at byte 1228900 (block 300): it ended 3996 bytes early.',
     });
+  });
+});
+
+describe('finish', () => {
+  it('syncs, then closes', async () => {
+    const calls: string[] = [];
+    const sync = async () => void calls.push('sync');
+    const close = async () => void calls.push('close');
+    await finish({ sync, close }, 'image');
+    expect(calls).toEqual(['sync', 'close']);
+  });
+
+  it.each(['sync', 'close'])('fails when %s fails', async (which) => {
+    const cause = new Error('EIO: i/o error');
+    const call = async (name: string) => {
+      if (name === which) throw cause;
+    };
+    await expect(
+      finish({ sync: () => call('sync'), close: () => call('close') }, 'image'),
+    ).rejects.toThrowError(
+      expect.objectContaining({
+        code: 'ERR_UPDATE_SYNC',
+        message: 'cannot bring the image image to the disk: EIO: i/o error.',
+        cause,
+      }),
+    );
   });
 });
