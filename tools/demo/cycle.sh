@@ -24,7 +24,9 @@ in_background() { tell "(meanwhile: $*)"; }
 
 finish() {
 	local status=$?
-	trap - EXIT
+	trap - EXIT ERR
+	set +e
+	[ $status = 0 ] || cat /proc/datto-info 2>/dev/null
 	touch $ACTIVITY/stop 2>/dev/null
 	pkill -x records 2>/dev/null
 	wait
@@ -65,7 +67,7 @@ in_background "five programs write files below $DATA, all the time from here to 
 
 heading "1. First snapshot"
 note_activity before
-run dbdctl setup-snapshot "$DISK1" "$DATA/.datto1" 0
+run dbdctl setup-snapshot -f 80 "$DISK1" "$DATA/.datto1" 0
 note_activity after
 run ls -l /dev/datto0
 run cat /proc/datto-info

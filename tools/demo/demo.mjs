@@ -20,8 +20,8 @@ if (options.includes('--host')) {
     'run',
     '--kernel=bookworm-6.1',
     '--script=tools/demo/cycle.sh',
-    '--disk=256M',
-    '--disk=640M',
+    '--disk=384M',
+    '--disk=768M',
     '--timeout=900',
     '--quiet',
   ]);

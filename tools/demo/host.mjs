@@ -52,7 +52,7 @@ export function runOnHost() {
     cpSync(join(root, 'kmod'), kmod, { recursive: true });
     run('make', ['-s', '-C', kmod, `KDIR=${headers}`], { quiet: true });
     const bin = buildTools(work);
-    for (const size of ['256M', '640M']) {
+    for (const size of ['384M', '768M']) {
       const image = join(work, `disk${loops.length}.img`);
       run('truncate', ['-s', size, image]);
       loops.push(run('losetup', ['-f', '--show', image], { quiet: true }).stdout.trim());

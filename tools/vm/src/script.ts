@@ -84,7 +84,7 @@ async function runJob(vm: Vm, request: ScriptRequest, script: string): Promise<n
   const dmesgFile = join(dir, 'dmesg');
   const dmesg = existsSync(dmesgFile) ? readFileSync(dmesgFile, 'utf8') : vm.readConsole();
   const problems = findProblems(dmesg);
-  if (!request.quiet || problems.length > 0 || result.kind === 'lost') {
+  if (!request.quiet || problems.length > 0 || result.kind === 'lost' || result.status !== 0) {
     process.stdout.write(`--- dmesg\n${dmesg}---\n`);
   }
   for (const problem of problems) note(`kernel: ${problem}`);
