@@ -11,12 +11,20 @@ FS=ext4
 KO=$MODULE
 IMAGE=$BACKUP/disk.img
 
-heading() { printf '\n\033[1m%s\033[0m\n\n' "$*"; }
-tell() { printf '\033[2m%s\033[0m\n' "$*"; }
+# paint CODE TEXT: in colour where somebody looks at it.
+paint() {
+	if [ "${COLOUR:-0}" = 1 ]; then printf '\033[%sm%s\033[0m\n' "$1" "$2"; else printf '%s\n' "$2"; fi
+}
+heading() {
+	echo
+	paint 1 "$*"
+	echo
+}
+tell() { paint 2 "$*"; }
 
 # Shows a command and what it prints.
 run() {
-	printf '\033[36m# %s\033[0m\n' "$*"
+	paint 36 "# $*"
 	"$@"
 }
 

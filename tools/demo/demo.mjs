@@ -24,6 +24,7 @@ if (options.includes('--host')) {
     '--disk=768M',
     '--timeout=900',
     '--quiet',
+    `--env=COLOUR=${process.stdout.isTTY ? 1 : 0}`,
   ]);
   if (result.status !== 0) fail('the demo failed');
   heading('the kernel logged nothing amiss');

@@ -62,6 +62,7 @@ export function runOnHost() {
       PATH: `${bin}:${process.env.PATH}:/usr/sbin:/sbin`,
       GUEST: join(root, 'tools/vm/guest'),
       MODULE: join(kmod, 'dattobd.ko'),
+      COLOUR: process.stdout.isTTY ? '1' : '0',
       DISK1: loops[0],
       DISK2: loops[1],
       DATA: join(work, 'data'),

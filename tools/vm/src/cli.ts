@@ -16,7 +16,7 @@ const DEFAULT_KERNEL = 'bookworm-6.1';
 
 const USAGE = `usage:
   cli.ts build  [--kernel NAME]...                    build the module only
-  cli.ts run    [--kernel NAME] --script FILE [--disk SIZE]... [--timeout S] [--shell] [--quiet]
+  cli.ts run    [--kernel NAME] --script FILE [--disk SIZE]... [--timeout S] [--shell] [--quiet] [--env A=B]...
              [--keep DIR]                             what it leaves in ./keep
   cli.ts fixtures [--kernel NAME]                     COW files for packages/cow-format, by the real driver
   cli.ts shell  [--kernel NAME] [--disk SIZE]...      a shell in a VM
@@ -37,6 +37,7 @@ async function main(): Promise<number> {
       module: { type: 'string' },
       jobs: { type: 'string', default: '2' },
       quiet: { type: 'boolean', default: false },
+      env: { type: 'string', multiple: true },
       keep: { type: 'string' },
       report: { type: 'string' },
       shell: { type: 'boolean', default: false },
@@ -74,6 +75,7 @@ async function main(): Promise<number> {
         source: moduleSource(values.module),
         ...(values.keep === undefined ? {} : { keep: resolve(values.keep) }),
         quiet: values.quiet,
+        env: values.env ?? [],
         shell: values.shell || command === 'shell',
       });
     }

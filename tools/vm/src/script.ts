@@ -25,6 +25,8 @@ export interface ScriptRequest {
   readonly disks: readonly number[];
   readonly timeout: number;
   readonly source: ModuleSource;
+  /** NAME=VALUE, for the script. */
+  readonly env?: readonly string[];
   /** The kernel log is shown only when something is wrong with it. */
   readonly quiet?: boolean;
   /** What the script leaves in ./keep is copied here. */
@@ -67,12 +69,17 @@ async function runJob(vm: Vm, request: ScriptRequest, script: string): Promise<n
   mkdirSync(dir);
   cpSync(script, join(dir, 'script'));
   chmodSync(join(dir, 'script'), 0o755);
+  const environment = (request.env ?? []).map((assignment) => `export ${assignment}`);
   const disks = request.disks.map((_, index) => `export DISK${index + 1}=${diskName(index)}`);
   writeFileSync(
     join(dir, 'run'),
-    [...disks, `export KO=/share/guest/${request.source.module}`, 'exec bash ./script', ''].join(
-      '\n',
-    ),
+    [
+      ...environment,
+      ...disks,
+      `export KO=/share/guest/${request.source.module}`,
+      'exec bash ./script',
+      '',
+    ].join('\n'),
   );
   const stop = follow(join(dir, 'log'));
   const result = await vm.job('job', request.timeout);
