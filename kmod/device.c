@@ -173,7 +173,8 @@ static void missed_write(struct dbd_target *t, struct bio *bio, sector_t first, 
 	struct dbd_track *track = rcu_dereference(device_of(t)->track);
 	u64 b = first_block(first), end = end_block(first, nr);
 
-	dbd_snap_fail(track->snap, -EOPNOTSUPP, "a write that cannot be held", b);
+	if (track->snap) /* it may have ended since the filter looked */
+		dbd_snap_fail(track->snap, -EOPNOTSUPP, "a write that cannot be held", b);
 	dbd_map_set(track->map, b, end - b);
 }
 
@@ -307,7 +308,11 @@ static int check_origin(struct dbd_device *dev, struct super_block *sb)
 
 static u64 default_cow_size(const struct dbd_device *dev)
 {
-	return div_u64(bdev_nr_bytes(dev->ref.bdev), 100) * dbd_cow_percent_default;
+	u64 bytes = bdev_nr_bytes(dev->ref.bdev), hundredth = div_u64(bytes, 100);
+
+	/* bytes * percent / 100, rounded down, without overflow */
+	return hundredth * dbd_cow_percent_default +
+	       (bytes - hundredth * 100) * dbd_cow_percent_default / 100;
 }
 
 /* Map, snapshot and published struct of a new snapshot, not yet in use. */
