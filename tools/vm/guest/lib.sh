@@ -182,12 +182,19 @@ wait_for() {
 	done
 }
 
-# Free and reclaimable memory in KiB, after everything that can be dropped was.
+# Free memory in KiB when all that can be dropped was. Pages come back late and in lots, from deferred
+# frees: so it is asked for until it grows no more.
 mem_free() {
-	drop_caches
-	sleep 1
-	echo 3 >/proc/sys/vm/drop_caches
-	awk '/^MemFree:/ { print $2 }' /proc/meminfo
+	local last=0 now still=0
+	while [ $still -lt 4 ]; do
+		drop_caches
+		sleep 0.5
+		now=$(awk '/^MemFree:/ { print $2 }' /proc/meminfo)
+		still=$((still + 1))
+		[ "$now" -le $((last + 512)) ] || still=0
+		[ "$now" -le $last ] || last=$now
+	done
+	echo $last
 }
 
 # random_file PATH MIB: a file full of records, which neither repeat nor compress.
