@@ -55,5 +55,7 @@ function holderAlive(path: string): boolean {
 /** Pid and start time, so that a recycled pid is not taken for the holder. */
 export function holderId(pid: number): string {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  return `${pid} ${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]}`;
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  if (fields[0] === 'Z') throw new Error(`process ${pid} has ended`);
+  return `${pid} ${fields[19]}`;
 }

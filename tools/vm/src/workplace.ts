@@ -35,7 +35,9 @@ export function createWorkplace(): Workplace {
   rmSync(dir, { recursive: true, force: true });
   mkdirSync(dir, { recursive: true });
   writeFileSync(join(dir, 'holder'), holderId(process.pid));
-  const remove = () => rmSync(dir, { recursive: true, force: true });
+  // A VM that was just killed may still be writing here.
+  const remove = () =>
+    rmSync(dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   const forget = onCleanup(remove);
   return {
     dir,
