@@ -298,14 +298,34 @@ int cow_check_path(const char *name, struct super_block *sb)
 	return ret;
 }
 
-static int remove_old(const char *name)
+/*
+ * A file of that name is replaced, but not before it is known that there is
+ * room for the new one: its own blocks and what it can be given beside them. It
+ * is as it was after that.
+ */
+static int check_room(const struct path *path, u64 size)
+{
+	struct file *file = dentry_open(path, O_RDWR | O_LARGEFILE, current_cred());
+	int ret, undo;
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	ret = vfs_fallocate(file, FALLOC_FL_KEEP_SIZE, 0, size);
+	undo = vfs_truncate(&file->f_path, i_size_read(file_inode(file)));
+	filp_close(file, NULL);
+	return ret ?: undo;
+}
+
+static int remove_old(const char *name, u64 size)
 {
 	struct path path;
 	int ret = kern_path(name, LOOKUP_FOLLOW, &path);
 
 	if (ret)
 		return ret == -ENOENT ? 0 : ret;
-	ret = unlink_dentry(path.dentry);
+	ret = check_room(&path, size);
+	if (!ret)
+		ret = unlink_dentry(path.dentry);
 	path_put(&path);
 	return ret;
 }
@@ -398,7 +418,7 @@ struct cow_file *cow_create(const char *name, struct super_block *sb, struct blo
 	cow->fsize = size;
 	cow->fpos = cow->layout.data_start;
 
-	ret = remove_old(name);
+	ret = remove_old(name, size);
 	if (ret)
 		goto free;
 	file = filp_open(name, O_RDWR | O_CREAT | O_LARGEFILE, 0);

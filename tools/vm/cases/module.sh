@@ -36,15 +36,9 @@ before=$(mem_free)
 slab_before=$(awk '/^SUnreclaim:/ { print $2 }' /proc/meminfo)
 for i in $(seq 50); do round $i; done
 after=$(mem_free)
-# What is lost stays lost; what comes back within a while was not.
-for i in $(seq 5); do
-	[ $((before - after)) -ge 6144 ] || break
-	sleep 3
-	after=$(mem_free)
-done
 slab_after=$(awk '/^SUnreclaim:/ { print $2 }' /proc/meminfo)
 echo "free memory $before -> $after KiB, unreclaimable slab $slab_before -> $slab_after KiB"
-# One leaked index page a round would be 200 KiB, one leaked pool many MiB.
-[ $((before - after)) -lt 6144 ] || fail "$((before - after)) KiB of memory were lost in 50 rounds"
+# Loading a module 50 times costs the kernel itself some 150 KiB; a leaked pool would be many MiB.
+[ $((before - after)) -lt 1024 ] || fail "$((before - after)) KiB of memory were lost in 50 rounds"
 [ $((slab_after - slab_before)) -lt 1024 ] || fail "unreclaimable slab grew by $((slab_after - slab_before)) KiB"
 load_module
