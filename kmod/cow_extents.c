@@ -175,7 +175,7 @@ static int read_raw(struct block_device *bdev, u64 pos, struct page *page, unsig
 	return ret;
 }
 
-static int write_file(struct file *file, const void *buf, size_t len, loff_t pos)
+int cow_file_write(struct file *file, const void *buf, size_t len, loff_t pos)
 {
 	ssize_t n = kernel_write(file, buf, len, &pos);
 
@@ -206,7 +206,7 @@ int cow_extents_verify(const struct cow_extents *ext, struct file *file,
 	ret = len <= PAGE_SIZE ? 0 : -EOPNOTSUPP;
 	for (i = 0; !ret && i < ext->nr; i++) {
 		make_stamp(stamp, len, nonce, i);
-		ret = write_file(file, stamp, len, ext->list[i].logical);
+		ret = cow_file_write(file, stamp, len, ext->list[i].logical);
 	}
 	if (!ret)
 		ret = vfs_fsync(file, 0);
@@ -221,7 +221,7 @@ int cow_extents_verify(const struct cow_extents *ext, struct file *file,
 	}
 	memset(stamp, 0, len);
 	for (i = 0; !ret && i < ext->nr && ext->list[i].logical < clear_below; i++)
-		ret = write_file(file, stamp, len, ext->list[i].logical);
+		ret = cow_file_write(file, stamp, len, ext->list[i].logical);
 	if (!ret)
 		ret = vfs_fsync(file, 0);
 out:

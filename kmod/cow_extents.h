@@ -44,4 +44,7 @@ int cow_extents_verify(const struct cow_extents *ext, struct file *file,
  */
 u64 cow_extents_map(const struct cow_extents *ext, u64 pos, u64 *len);
 
+/* Writes all of it through the file system, or fails: a short write is -EIO. */
+int cow_file_write(struct file *file, const void *buf, size_t len, loff_t pos);
+
 #endif /* DBD_COW_EXTENTS_H */

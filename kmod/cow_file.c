@@ -481,13 +481,6 @@ put:
 	return ret;
 }
 
-static int write_all(struct file *file, const void *buf, size_t len, loff_t pos)
-{
-	ssize_t n = kernel_write(file, buf, len, &pos);
-
-	return n == len ? 0 : n < 0 ? (int)n : -EIO;
-}
-
 /* One index block: entries of blocks [first, first + COW_ENTRIES_PER_BLOCK). */
 static void fill_index_block(__le64 *entries, const struct dbd_map *map, u64 first)
 {
@@ -519,7 +512,7 @@ static int write_index(struct file *file, const struct dbd_map *map)
 			block = dbd_map_next_set(map, first + n * COW_ENTRIES_PER_BLOCK, nr);
 		} while (n < FINISH_BUF_BLOCKS &&
 			 block < min(first + (n + 1) * COW_ENTRIES_PER_BLOCK, nr));
-		ret = write_all(file, buf, n * COW_BLOCK_SIZE, COW_BLOCK_SIZE + first * 8);
+		ret = cow_file_write(file, buf, n * COW_BLOCK_SIZE, COW_BLOCK_SIZE + first * 8);
 		cond_resched();
 	}
 	kvfree(buf);
@@ -541,7 +534,7 @@ static int write_header(struct file *file, struct cow_file *cow, const struct db
 	memcpy(h->uuid, cow->uuid, sizeof(h->uuid));
 	h->version = cpu_to_le64(COW_VERSION);
 	h->nr_changed_blocks = cpu_to_le64(dbd_map_nr_set(map));
-	ret = write_all(file, h, COW_BLOCK_SIZE, 0);
+	ret = cow_file_write(file, h, COW_BLOCK_SIZE, 0);
 	kfree(h);
 	return ret;
 }
