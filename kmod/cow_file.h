@@ -71,7 +71,8 @@ int cow_check_path(const char *path, struct super_block *sb);
 /*
  * Creates, allocates, maps, verifies and pins a COW file of @size bytes. An
  * older file at @path is replaced. Ioctl context, the file system writable and
- * not frozen. On failure nothing is left. *@filp, when wanted, is a file open
+ * not frozen. On failure nothing is left; an older file
+ * outlives a lack of room, but not a later failure. *@filp, when wanted, is a file open
  * for writing, whose mount serves cow_finish() for a predecessor.
  */
 struct cow_file *cow_create(const char *path, struct super_block *sb, struct block_device *bdev,
