@@ -26,6 +26,14 @@ const COMMON_PACKAGES = [
   'dmsetup',
   'jq',
   'procps',
+  // What devices and file systems of cases are made with.
+  'lvm2',
+  'mdadm',
+  'cryptsetup-bin',
+  'thin-provisioning-tools',
+  'btrfs-progs',
+  'f2fs-tools',
+  'dosfstools',
 ];
 
 /** Half of the kernel package is drivers that no VM here has; leaving them out saves a minute. */
