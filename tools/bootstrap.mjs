@@ -41,11 +41,14 @@ export function heading(text) {
   process.stdout.write(`\n=== ${text}\n`);
 }
 
-/** What the addon's build and the checks need from Debian, each with a file that shows it is there. */
+/** What the addon's build, the checks and the unit tests need from Debian, each with a file that shows it is there. */
 const PACKAGES = [
   ['/usr/bin/g++', 'g++'],
   ['/usr/bin/make', 'make'],
   ['/usr/bin/python3', 'python3'],
+  ['/usr/bin/mandoc', 'mandoc'],
+  ['/usr/bin/zsh', 'zsh'],
+  ['/usr/bin/fish', 'fish'],
 ];
 
 export function installPackages(packages = PACKAGES) {

@@ -1,49 +1,55 @@
 /** Arguments and options that several commands share. */
-import type { Argument, Option } from './command.js';
+import type { Argument, Option } from '@dbd/cli-kit';
 
-export const BLOCK_DEVICE: Argument = {
+export const BLOCK_DEVICE = {
   name: 'block device',
-  kind: 'path',
+  kind: 'block-device',
   summary: 'device with the file system, such as /dev/sdb1',
-};
+} as const satisfies Argument;
 
 /** The driver would take a path relative to the caller, and reload one relative to the mount. */
-export const NEW_COW_FILE: Argument = {
+export const NEW_COW_FILE = {
   name: 'cow file',
   kind: 'absolute-path',
   summary: 'absolute path of the COW file to create, on that file system',
-};
+} as const satisfies Argument;
 
-export const OLD_COW_FILE: Argument = {
+export const OLD_COW_FILE = {
   name: 'cow file',
-  kind: 'path',
+  kind: 'file',
   summary: 'path of the COW file, relative to the root of its file system',
-};
+} as const satisfies Argument;
 
-export const MINOR: Argument = {
+export const MINOR = {
   name: 'minor',
-  kind: 'number',
-  max: 0xffff_ffffn,
+  kind: 'minor',
   summary: 'number of the device, N in /dev/dattoN',
-};
+} as const satisfies Argument;
 
-export const CACHE_SIZE: Option = {
+export const CACHE_SIZE = {
   name: 'cache-size',
   letter: 'c',
+  kind: 'size',
+  unit: 'bytes',
   value: 'BYTES',
-  summary: "memory for the index in bytes (0: the module's default)",
-};
+  summary: "memory for the index: bytes, or a size such as 8MiB (0: the module's default)",
+} as const satisfies Option;
 
-export const COW_SIZE: Option = {
+export const COW_SIZE = {
   name: 'cow-size',
   letter: 'f',
+  kind: 'size',
+  unit: 'MiB',
   value: 'MIB',
-  summary: 'size of the COW file in MiB (0: the default, or what the device used last)',
-};
+  summary:
+    'size of the COW file: MiB, or a size such as 2GiB (0: the default, or what the device used last)',
+} as const satisfies Option;
 
-export const RESERVED_SPACE: Option = {
+export const RESERVED_SPACE = {
   name: 'reserved-space',
   letter: 'r',
+  kind: 'size',
+  unit: 'MiB',
   value: 'RESERVED_MIB',
-  summary: 'MiB that must stay free on the file system',
-};
+  summary: 'what must stay free on the file system: MiB, or a size',
+} as const satisfies Option;

@@ -25,15 +25,15 @@ describe('dist/cli.js', () => {
     expect(await run('destroy', '4294967296')).toEqual({
       code: 2,
       stdout: '',
-      stderr: 'dbdctl: <minor> must be at most 4294967295, not 4294967296\nSee: dbdctl help\n',
+      stderr: 'dbdctl: <minor> must be at most 4294967295, not 4294967296\nSee: dbdctl --help\n',
     });
   });
 
   it.skipIf(existsSync('/dev/datto-ctl'))(
-    'says that the driver is not loaded, with 1',
+    'says that the driver is not loaded, with 3',
     async () => {
       const { code, stdout, stderr } = await run('destroy', '0');
-      expect([code, stdout]).toEqual([1, '']);
+      expect([code, stdout]).toEqual([3, '']);
       expect(stderr).toBe(
         'dbdctl: cannot destroy minor 0: the dattobd driver is not loaded ' +
           '(nothing answers at /dev/datto-ctl). Load it with: modprobe dattobd (ENOENT).\n',

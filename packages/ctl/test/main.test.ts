@@ -1,8 +1,12 @@
+import { commandsOf } from '@dbd/cli-kit';
+import { capture } from '@dbd/cli-kit/testing';
 import { Datto } from '@dbd/ioctl';
 import { MemoryDriver } from '@dbd/ioctl/testing';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { commands } from '../src/commands/index.js';
 import { main } from '../src/main.js';
+import { program } from '../src/program.js';
+
+const commands = commandsOf(program);
 
 let driver: MemoryDriver;
 let loads: number;
@@ -14,21 +18,15 @@ beforeEach(() => {
   loads = 0;
 });
 
-async function dbdctl(...args: string[]) {
-  const result = { code: 0, stdout: '', stderr: '' };
-  result.code = await main(args, {
-    stdout: (text) => {
-      result.stdout += text;
-    },
-    stderr: (text) => {
-      result.stderr += text;
-    },
-    datto: async () => {
-      loads++;
-      return new Datto(driver);
-    },
-  });
-  return result;
+function dbdctl(...args: string[]) {
+  return capture((io) =>
+    main(args, io, {
+      datto: async () => {
+        loads++;
+        return new Datto(driver);
+      },
+    }),
+  );
 }
 
 const silent = { code: 0, stdout: '', stderr: '' };
@@ -106,10 +104,10 @@ describe('dbdctl', () => {
   });
 });
 
-describe('dbdctl fails with 1', () => {
+describe('dbdctl fails', () => {
   it('and says what, why, and what to do', async () => {
     expect(await dbdctl('destroy', '3')).toEqual({
-      code: 1,
+      code: 4,
       stdout: '',
       stderr:
         'dbdctl: cannot destroy minor 3: there is no device with minor 3. ' +
@@ -118,26 +116,29 @@ describe('dbdctl fails with 1', () => {
   });
 
   it.each([
-    [['setup-snapshot', '/dev/none', '/mnt/a', '0'], '/dev/none', 'ENOENT'],
-    [['setup-snapshot', '/dev/sdb1', '/mnt/directory', '0'], '/mnt/directory', 'EISDIR'],
-    [['setup-snapshot', '-f', '501', '/dev/sdb1', '/mnt/a', '0'], 'free space', 'ENOSPC'],
-    [['setup-snapshot', '/dev/sdb1', '/mnt/a', '24'], 'max_snap_devices', 'EINVAL'],
-    [['transition-to-snapshot', '/mnt/a', '5'], 'minor 5', 'ENOENT'],
-    [['info', '5'], 'minor 5', 'ENOENT'],
-  ])('%j names %s and %s', async (args, object, code) => {
+    [['setup-snapshot', '/dev/none', '/mnt/a', '0'], '/dev/none', 'ENOENT', 4],
+    [['setup-snapshot', '/dev/sdb1', '/mnt/directory', '0'], '/mnt/directory', 'EISDIR', 1],
+    [['setup-snapshot', '-f', '501', '/dev/sdb1', '/mnt/a', '0'], 'free space', 'ENOSPC', 1],
+    [['setup-snapshot', '/dev/sdb1', '/mnt/a', '24'], 'max_snap_devices', 'EINVAL', 1],
+    [['transition-to-snapshot', '/mnt/a', '5'], 'minor 5', 'ENOENT', 4],
+    [['info', '5'], 'minor 5', 'ENOENT', 4],
+  ])('%j names %s and %s', async (args, object, code, exit) => {
     const result = await dbdctl(...args);
-    expect(result).toMatchObject({ code: 1, stdout: '' });
+    expect(result).toMatchObject({ code: exit, stdout: '' });
     expect(result.stderr).toContain(object);
     expect(result.stderr).toContain(`(${code})`);
   });
 
   it('when the driver is not loaded, or the caller is not root', async () => {
     driver.loaded = false;
-    expect((await dbdctl(...setup)).stderr).toMatch(/not loaded.*modprobe dattobd/);
+    expect(await dbdctl(...setup)).toMatchObject({
+      code: 3,
+      stderr: expect.stringMatching(/not loaded.*modprobe dattobd/),
+    });
     driver.loaded = true;
     driver.privileged = false;
     expect(await dbdctl(...setup)).toMatchObject({
-      code: 1,
+      code: 6,
       stderr: expect.stringMatching(/needs root/),
     });
   });
@@ -149,27 +150,36 @@ describe('dbdctl refuses with 2, before any call', () => {
   it.each(numbers)('minor %j', async (text) => {
     const result = await dbdctl('destroy', text);
     expect(result).toMatchObject({ code: 2, stdout: '' });
-    expect(result.stderr).toMatch(/^dbdctl: .*\nSee: dbdctl help\n$/);
+    expect(result.stderr).toMatch(/^dbdctl: .*\nSee: dbdctl --help\n$/);
   });
 
-  it.each(['18446744073709551616', '-1', '0x10', '1e3', '1.5', '', '8M'])(
-    'size %j',
-    async (text) => {
-      for (const args of [
-        ['reconfigure', '-c', text, '0'],
-        ['reconfigure', `-c=${text}`, '0'],
-        ['reconfigure', `--cache-size=${text}`, '0'],
-        ['setup-snapshot', '-f', text, '/dev/sdb1', '/mnt/a', '0'],
-        ['transition-to-snapshot', '-f', text, '/mnt/a', '0'],
-        ['expand-cow-file', text, '0'],
-        ['reconfigure-auto-expand', text, '0'],
-        ['reconfigure-auto-expand', '-r', text, '1', '0'],
-      ]) {
-        expect([args, (await dbdctl(...args)).code]).toEqual([args, 2]);
-      }
-      expect(driver.calls).toEqual([]);
-    },
-  );
+  it.each([
+    '18446744073709551616',
+    '-1',
+    '0x10',
+    '1e3',
+    '1.5',
+    '',
+    '8X',
+    '1.5B',
+    '0.1K',
+    '1 M',
+    '-1M',
+  ])('size %j', async (text) => {
+    for (const args of [
+      ['reconfigure', '-c', text, '0'],
+      ['reconfigure', `-c=${text}`, '0'],
+      ['reconfigure', `--cache-size=${text}`, '0'],
+      ['setup-snapshot', '-f', text, '/dev/sdb1', '/mnt/a', '0'],
+      ['transition-to-snapshot', '-f', text, '/mnt/a', '0'],
+      ['expand-cow-file', text, '0'],
+      ['reconfigure-auto-expand', text, '0'],
+      ['reconfigure-auto-expand', '-r', text, '1', '0'],
+    ]) {
+      expect([args, (await dbdctl(...args)).code]).toEqual([args, 2]);
+    }
+    expect(driver.calls).toEqual([]);
+  });
 
   it.each([
     [[]],
@@ -188,7 +198,7 @@ describe('dbdctl refuses with 2, before any call', () => {
   ])('%j', async (args) => {
     const result = await dbdctl(...args);
     expect(result).toMatchObject({ code: 2, stdout: '' });
-    expect(result.stderr).toMatch(/^dbdctl: [a-z<-].*\nSee: dbdctl help\n$/);
+    expect(result.stderr).toMatch(/^dbdctl: [a-z<-].*\nSee: dbdctl --help\n$/);
     expect(driver.calls).toEqual([]);
   });
 
@@ -241,8 +251,8 @@ describe('each command', () => {
   it.each(commands.map((command) => [command.name, command] as const))(
     '%s has examples that its parser takes',
     async (name, { examples }) => {
-      for (const [example] of examples) {
-        expect((await dbdctl(name, ...example.split(' '))).code).not.toBe(2);
+      for (const { args: example } of examples) {
+        expect((await dbdctl(name, ...example.split(' ').filter(Boolean))).code).not.toBe(2);
       }
     },
   );

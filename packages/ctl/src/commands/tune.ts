@@ -1,52 +1,59 @@
 /** Sizes of a device that exists. */
-import type { Argument, Command } from '../command.js';
+import type { Argument } from '@dbd/cli-kit';
 import { CACHE_SIZE, MINOR, RESERVED_SPACE } from '../parameters.js';
+import { defineCommand } from '../tools.js';
 
-const MIB: Argument = {
-  name: 'MIB',
-  kind: 'number',
-  summary: 'by how much the COW file grows, in MiB',
-};
+const GROWTH = {
+  name: 'growth',
+  label: 'MIB',
+  kind: 'size',
+  unit: 'MiB',
+  summary: 'by how much the COW file grows: MiB, or a size such as 2GiB',
+} as const satisfies Argument;
 
-const STEP_MIB: Argument = {
-  name: 'STEP_MIB',
-  kind: 'number',
-  summary: 'growth of one step in MiB (0: no growth)',
-};
+const STEP = {
+  name: 'step',
+  label: 'STEP_MIB',
+  kind: 'size',
+  unit: 'MiB',
+  summary: 'growth of one step: MiB, or a size (0: no growth)',
+} as const satisfies Argument;
 
-export const reconfigure: Command = {
+export const reconfigure = defineCommand({
   name: 'reconfigure',
   summary: 'Change the memory of the index',
   arguments: [MINOR],
   options: [CACHE_SIZE],
-  examples: [['-c 8388608 0', '8 MiB for the index of /dev/datto0']],
-  run: async ({ values, datto }) =>
-    (await datto()).reconfigure({
-      minor: values.minor(),
-      cacheBytes: values.number('cache-size'),
-    }),
-};
+  examples: [{ args: '-c 8MiB 0', summary: '8 MiB for the index of /dev/datto0' }],
+  run: async ({ values, tools }) => {
+    const { minor, cacheSize } = values;
+    await (await tools.datto()).reconfigure({ minor, cacheBytes: cacheSize });
+    return undefined;
+  },
+});
 
-export const expandCowFile: Command = {
+export const expandCowFile = defineCommand({
   name: 'expand-cow-file',
   summary: 'Make the COW file of a snapshot larger',
-  arguments: [MIB, MINOR],
+  arguments: [GROWTH, MINOR],
   options: [],
-  examples: [['1024 0', '1 GiB more for the COW file of /dev/datto0']],
-  run: async ({ values, datto }) =>
-    (await datto()).expandCowFile({ mib: values.number('MIB') ?? 0n, minor: values.minor() }),
-};
+  examples: [{ args: '1GiB 0', summary: '1 GiB more for the COW file of /dev/datto0' }],
+  run: async ({ values, tools }) => {
+    await (await tools.datto()).expandCowFile({ mib: values.growth, minor: values.minor });
+    return undefined;
+  },
+});
 
-export const reconfigureAutoExpand: Command = {
+export const reconfigureAutoExpand = defineCommand({
   name: 'reconfigure-auto-expand',
   summary: 'Let the COW file of a snapshot grow by itself',
-  arguments: [STEP_MIB, MINOR],
+  arguments: [STEP, MINOR],
   options: [RESERVED_SPACE],
-  examples: [['-r 2048 512 0', 'in steps of 512 MiB while 2 GiB stay free']],
-  run: async ({ values, datto }) =>
-    (await datto()).reconfigureAutoExpand({
-      stepMib: values.number('STEP_MIB') ?? 0n,
-      reservedMib: values.number('reserved-space'),
-      minor: values.minor(),
-    }),
-};
+  examples: [{ args: '-r 2GiB 512MiB 0', summary: 'in steps of 512 MiB while 2 GiB stay free' }],
+  run: async ({ values, tools }) => {
+    const { step, minor, reservedSpace } = values;
+    const options = { stepMib: step, reservedMib: reservedSpace, minor };
+    await (await tools.datto()).reconfigureAutoExpand(options);
+    return undefined;
+  },
+});

@@ -1,0 +1,61 @@
+import type { JsonOutput } from './definition.js';
+import { type Json, toJson } from './json.js';
+import {
+  type Environment,
+  hasColor,
+  type Paint,
+  painter,
+  type TextStream,
+  widthOf,
+} from './terminal.js';
+
+type JsonObject = { readonly [key: string]: Json };
+
+/** What a command writes. Results go to stdout, remarks to stderr. */
+export class Output {
+  readonly stdout: TextStream;
+  readonly stderr: TextStream;
+  /** Columns of stdout. */
+  readonly width: number;
+  /** Colours for stdout, where it may have them. */
+  readonly paint: Paint;
+  readonly #format: JsonOutput | undefined;
+
+  constructor(
+    stdout: TextStream,
+    stderr: TextStream,
+    env: Environment,
+    format: JsonOutput | undefined,
+  ) {
+    this.stdout = stdout;
+    this.stderr = stderr;
+    this.width = widthOf(stdout);
+    this.paint = painter(hasColor(stdout, env));
+    this.#format = format;
+  }
+
+  /** A line, or several. */
+  print(text: string): void {
+    this.stdout.write(`${text}\n`);
+  }
+
+  /** A remark that is no result; on stderr. */
+  note(text: string): void {
+    this.stderr.write(`${text}\n`);
+  }
+
+  /** The one document of a command's `--json`; the key `schema` is put first. */
+  document(data: JsonObject): void {
+    this.print(toJson({ schema: this.#format?.schema, ...data }));
+  }
+
+  /** A line of a `--json` that is a stream; the key `schema` is put first. */
+  record(data: JsonObject): void {
+    this.print(toJson({ schema: this.#format?.schema, ...data }, 0));
+  }
+
+  /** Resolves when what was written is taken; for commands that write much. */
+  async drained(): Promise<void> {
+    await this.stdout.drained?.();
+  }
+}
