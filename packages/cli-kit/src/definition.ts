@@ -35,7 +35,8 @@ interface Parameter {
   readonly summary: string;
   /** Of `choice`. */
   readonly choices?: readonly string[];
-  /** Of `number` and `size`: the largest; 2^64-1 when left out. */
+  /** Of `number` and `size`: the least and the largest; 0 and 2^64-1 when left out. */
+  readonly min?: bigint;
   readonly max?: bigint;
   /** Of `size`: what a bare number counts, and what the value is in. */
   readonly unit?: 'bytes' | 'MiB';

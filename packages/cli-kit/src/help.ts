@@ -14,6 +14,8 @@ import { type Paint, wrap } from './terminal.js';
 
 export interface HelpStyle {
   readonly width: number;
+  /** Of the lines that show a usage. */
+  readonly usageWidth: number;
   readonly paint: Paint;
 }
 
@@ -25,9 +27,9 @@ export function commandHelp<Tools>(
 ): string {
   const single = singleCommand(program) !== undefined;
   const usage = single ? usageOf(command) : `${program.name} ${usageOf(command)}`;
-  const { width, paint } = style;
+  const { width, usageWidth, paint } = style;
   const parts = [
-    hanging(`Usage: ${usage}`, width),
+    hanging(`Usage: ${usage}`, usageWidth),
     wrap(`${command.summary}.`, width),
     ...(command.description ?? []).map((text) => wrap(plain(text), width)),
     section(
@@ -54,14 +56,14 @@ export function commandHelp<Tools>(
 
 /** Help on a program with verbs. */
 export function programHelp<Tools>(program: Program<Tools>, style: HelpStyle): string {
-  const { width, paint } = style;
+  const { width, usageWidth, paint } = style;
   const { name } = program;
   const verbs = commandsOf(program).map(
     (command) =>
-      `${hanging(`  ${name} ${usageOf(command)}`, width)}\n${wrap(command.summary, width, '      ')}`,
+      `${hanging(`  ${name} ${usageOf(command)}`, usageWidth)}\n${wrap(command.summary, width, '      ')}`,
   );
   return [
-    hanging(`Usage: ${name} <command> [options] [arguments]`, width),
+    hanging(`Usage: ${name} <command> [options] [arguments]`, usageWidth),
     wrap(`${program.summary}.`, width),
     [paint('bold', 'Commands:'), ...verbs].join('\n'),
     exitCodes(style),

@@ -15,8 +15,6 @@ type JsonObject = { readonly [key: string]: Json };
 export class Output {
   readonly stdout: TextStream;
   readonly stderr: TextStream;
-  /** Columns of stdout. */
-  readonly width: number;
   /** Colours for stdout, where it may have them. */
   readonly paint: Paint;
   readonly #format: JsonOutput | undefined;
@@ -29,9 +27,18 @@ export class Output {
   ) {
     this.stdout = stdout;
     this.stderr = stderr;
-    this.width = widthOf(stdout);
     this.paint = painter(hasColor(stdout, env));
     this.#format = format;
+  }
+
+  /** Columns of stdout, which may change. */
+  get width(): number {
+    return widthOf(this.stdout);
+  }
+
+  /** Columns for lines that a program may read: no end where there is no terminal. */
+  get tableWidth(): number {
+    return this.stdout.isTTY ? this.width : Number.POSITIVE_INFINITY;
   }
 
   /** A line, or several. */

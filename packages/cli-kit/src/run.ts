@@ -38,7 +38,8 @@ export async function runProgram<Tools>(
     if (parsed.kind === 'help') {
       const { commandHelp, programHelp } = await import('./help.js');
       const width = io.stdout.isTTY ? widthOf(io.stdout) : 100;
-      const style = { width, paint: painter(hasColor(io.stdout, io.env)) };
+      const usageWidth = io.stdout.isTTY ? width : Number.POSITIVE_INFINITY;
+      const style = { width, usageWidth, paint: painter(hasColor(io.stdout, io.env)) };
       const text =
         parsed.command === undefined
           ? programHelp(program, style)

@@ -5,6 +5,7 @@ import { UsageError } from './usage-error.js';
 interface Parameter {
   readonly kind: Kind;
   readonly choices?: readonly string[];
+  readonly min?: bigint;
   readonly max?: bigint;
   readonly unit?: 'bytes' | 'MiB';
 }
@@ -20,13 +21,13 @@ const U32_MAX = 0xffff_ffffn;
 export function parseValue(
   what: string,
   text: string,
-  { kind, choices, max, unit }: Parameter,
+  { kind, choices, min, max, unit }: Parameter,
 ): string | bigint | number | DeviceRef {
   switch (kind) {
     case 'number':
-      return parseNumber(what, text, max ?? U64_MAX);
+      return atLeast(what, parseNumber(what, text, max ?? U64_MAX), min);
     case 'size':
-      return parseSize(what, text, unit ?? 'bytes', max ?? U64_MAX);
+      return atLeast(what, parseSize(what, text, unit ?? 'bytes', max ?? U64_MAX), min);
     case 'minor':
       return Number(parseNumber(what, text, U32_MAX));
     case 'device':
@@ -95,6 +96,11 @@ function parseDevice(what: string, text: string): DeviceRef {
 
 function atMost(what: string, number: bigint, max: bigint, text: string): bigint {
   if (number > max) throw new UsageError(`${what} must be at most ${max}, not ${text}`);
+  return number;
+}
+
+function atLeast(what: string, number: bigint, min = 0n): bigint {
+  if (number < min) throw new UsageError(`${what} must be at least ${min}, not ${number}`);
   return number;
 }
 

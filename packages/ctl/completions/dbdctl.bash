@@ -28,7 +28,7 @@ _dbdctl() {
 			expect=''
 		elif [[ $word == -* ]]; then
 			case $verb:$word in
-			setup-snapshot:--cache-size | setup-snapshot:-c | setup-snapshot:--cow-size | setup-snapshot:-f | reload-snapshot:--cache-size | reload-snapshot:-c | reload-incremental:--cache-size | reload-incremental:-c | transition-to-snapshot:--cow-size | transition-to-snapshot:-f | reconfigure:--cache-size | reconfigure:-c | reconfigure-auto-expand:--reserved-space | reconfigure-auto-expand:-r) expect=$word ;;
+			setup-snapshot:--cache-size | setup-snapshot:-c | setup-snapshot:--cow-size | setup-snapshot:-f | reload-snapshot:--cache-size | reload-snapshot:-c | reload-incremental:--cache-size | reload-incremental:-c | transition-to-snapshot:--cow-size | transition-to-snapshot:-f | reconfigure:--cache-size | reconfigure:-c | reconfigure-auto-expand:--reserved-space | reconfigure-auto-expand:-r | watch:--interval | watch:-n | watch:--count) expect=$word ;;
 			esac
 		elif [[ ! $verb ]]; then
 			verb=$word
@@ -42,11 +42,11 @@ _dbdctl() {
 		return
 	fi
 	case $verb in
-	'') _dbdctl_words 'setup-snapshot reload-snapshot reload-incremental destroy transition-to-incremental transition-to-snapshot reconfigure expand-cow-file reconfigure-auto-expand get-free-minor info help --help --version' ;;
-	help) [[ $place == 0 ]] && _dbdctl_words 'setup-snapshot reload-snapshot reload-incremental destroy transition-to-incremental transition-to-snapshot reconfigure expand-cow-file reconfigure-auto-expand get-free-minor info' ;;
+	'') _dbdctl_words 'setup-snapshot reload-snapshot reload-incremental destroy transition-to-incremental transition-to-snapshot reconfigure expand-cow-file reconfigure-auto-expand list info watch get-free-minor help --help --version' ;;
+	help) [[ $place == 0 ]] && _dbdctl_words 'setup-snapshot reload-snapshot reload-incremental destroy transition-to-incremental transition-to-snapshot reconfigure expand-cow-file reconfigure-auto-expand list info watch get-free-minor' ;;
 	setup-snapshot)
 		if [[ $cur == -* ]]; then
-			_dbdctl_words '--cache-size -c --cow-size -f --help -h'
+			_dbdctl_words '--cache-size -c --cow-size -f --show --dry-run --json --help -h'
 		else
 			case $place in
 			0) _dbdctl_files "${cur:-/dev/}" ;;
@@ -57,7 +57,7 @@ _dbdctl() {
 		;;
 	reload-snapshot)
 		if [[ $cur == -* ]]; then
-			_dbdctl_words '--cache-size -c --help -h'
+			_dbdctl_words '--cache-size -c --show --dry-run --json --help -h'
 		else
 			case $place in
 			0) _dbdctl_files "${cur:-/dev/}" ;;
@@ -68,7 +68,7 @@ _dbdctl() {
 		;;
 	reload-incremental)
 		if [[ $cur == -* ]]; then
-			_dbdctl_words '--cache-size -c --help -h'
+			_dbdctl_words '--cache-size -c --show --dry-run --json --help -h'
 		else
 			case $place in
 			0) _dbdctl_files "${cur:-/dev/}" ;;
@@ -79,62 +79,62 @@ _dbdctl() {
 		;;
 	destroy)
 		if [[ $cur == -* ]]; then
-			_dbdctl_words '--help -h'
+			_dbdctl_words '--dry-run --json --help -h'
 		else
 			case $place in
-			0) _dbdctl_words "$(_dbdctl_minors)" ;;
+			0) _dbdctl_words "$(_dbdctl_tracked)" ;;
 			esac
 		fi
 		;;
 	transition-to-incremental)
 		if [[ $cur == -* ]]; then
-			_dbdctl_words '--help -h'
+			_dbdctl_words '--dry-run --json --help -h'
 		else
 			case $place in
-			0) _dbdctl_words "$(_dbdctl_minors)" ;;
+			0) _dbdctl_words "$(_dbdctl_tracked)" ;;
 			esac
 		fi
 		;;
 	transition-to-snapshot)
 		if [[ $cur == -* ]]; then
-			_dbdctl_words '--cow-size -f --help -h'
+			_dbdctl_words '--cow-size -f --dry-run --json --help -h'
 		else
 			case $place in
 			0) _dbdctl_files ;;
-			1) _dbdctl_words "$(_dbdctl_minors)" ;;
+			1) _dbdctl_words "$(_dbdctl_tracked)" ;;
 			esac
 		fi
 		;;
 	reconfigure)
 		if [[ $cur == -* ]]; then
-			_dbdctl_words '--cache-size -c --help -h'
+			_dbdctl_words '--cache-size -c --dry-run --json --help -h'
 		else
 			case $place in
-			0) _dbdctl_words "$(_dbdctl_minors)" ;;
+			0) _dbdctl_words "$(_dbdctl_tracked)" ;;
 			esac
 		fi
 		;;
 	expand-cow-file)
 		if [[ $cur == -* ]]; then
-			_dbdctl_words '--help -h'
+			_dbdctl_words '--dry-run --json --help -h'
 		else
 			case $place in
 			0) : ;;
-			1) _dbdctl_words "$(_dbdctl_minors)" ;;
+			1) _dbdctl_words "$(_dbdctl_tracked)" ;;
 			esac
 		fi
 		;;
 	reconfigure-auto-expand)
 		if [[ $cur == -* ]]; then
-			_dbdctl_words '--reserved-space -r --help -h'
+			_dbdctl_words '--reserved-space -r --dry-run --json --help -h'
 		else
 			case $place in
 			0) : ;;
-			1) _dbdctl_words "$(_dbdctl_minors)" ;;
+			1) _dbdctl_words "$(_dbdctl_tracked)" ;;
 			esac
 		fi
 		;;
-	get-free-minor)
+	list)
 		if [[ $cur == -* ]]; then
 			_dbdctl_words '--json --help -h'
 		fi
@@ -144,8 +144,18 @@ _dbdctl() {
 			_dbdctl_words '--json --help -h'
 		else
 			case $place in
-			0) _dbdctl_words "$(_dbdctl_minors)" ;;
+			0) _dbdctl_words "$(_dbdctl_tracked)" ;;
 			esac
+		fi
+		;;
+	watch)
+		if [[ $cur == -* ]]; then
+			_dbdctl_words '--interval -n --count --json --help -h'
+		fi
+		;;
+	get-free-minor)
+		if [[ $cur == -* ]]; then
+			_dbdctl_words '--json --help -h'
 		fi
 		;;
 	esac

@@ -34,11 +34,14 @@ end
 complete -c dbdctl -f
 complete -c dbdctl -n '__fish_use_subcommand' -a help -d 'Print help'
 complete -c dbdctl -n '__fish_use_subcommand' -l version -d 'Print the version'
-complete -c dbdctl -n '__fish_seen_subcommand_from help' -a 'setup-snapshot reload-snapshot reload-incremental destroy transition-to-incremental transition-to-snapshot reconfigure expand-cow-file reconfigure-auto-expand get-free-minor info'
+complete -c dbdctl -n '__fish_seen_subcommand_from help' -a 'setup-snapshot reload-snapshot reload-incremental destroy transition-to-incremental transition-to-snapshot reconfigure expand-cow-file reconfigure-auto-expand list info watch get-free-minor'
 
 complete -c dbdctl -n '__fish_use_subcommand' -a setup-snapshot -d 'Take the first snapshot of a mounted block device'
 complete -c dbdctl -n '__fish_seen_subcommand_from setup-snapshot' -l cache-size -s c -x -d 'memory for the index: bytes, or a size such as 8MiB (0: the module\'s default)'
 complete -c dbdctl -n '__fish_seen_subcommand_from setup-snapshot' -l cow-size -s f -x -d 'size of the COW file: MiB, or a size such as 2GiB (0: the default, or what the device used last)'
+complete -c dbdctl -n '__fish_seen_subcommand_from setup-snapshot' -l show -d 'print the minor of the new device'
+complete -c dbdctl -n '__fish_seen_subcommand_from setup-snapshot' -l dry-run -d 'check, and say what would be done; do nothing'
+complete -c dbdctl -n '__fish_seen_subcommand_from setup-snapshot' -l json -d 'print JSON with a versioned schema, errors too'
 complete -c dbdctl -n '__fish_seen_subcommand_from setup-snapshot' -l help -s h -d 'print help, and do nothing else'
 complete -c dbdctl -n '__fish_seen_subcommand_from setup-snapshot; and __dbdctl_place 1 --cache-size -c --cow-size -f' -F -a '(__fish_complete_path /dev/)'
 complete -c dbdctl -n '__fish_seen_subcommand_from setup-snapshot; and __dbdctl_place 2 --cache-size -c --cow-size -f' -F
@@ -46,6 +49,9 @@ complete -c dbdctl -n '__fish_seen_subcommand_from setup-snapshot; and __dbdctl_
 
 complete -c dbdctl -n '__fish_use_subcommand' -a reload-snapshot -d 'Take up a snapshot after a reboot, before the device is mounted'
 complete -c dbdctl -n '__fish_seen_subcommand_from reload-snapshot' -l cache-size -s c -x -d 'memory for the index: bytes, or a size such as 8MiB (0: the module\'s default)'
+complete -c dbdctl -n '__fish_seen_subcommand_from reload-snapshot' -l show -d 'print the minor of the new device'
+complete -c dbdctl -n '__fish_seen_subcommand_from reload-snapshot' -l dry-run -d 'check, and say what would be done; do nothing'
+complete -c dbdctl -n '__fish_seen_subcommand_from reload-snapshot' -l json -d 'print JSON with a versioned schema, errors too'
 complete -c dbdctl -n '__fish_seen_subcommand_from reload-snapshot' -l help -s h -d 'print help, and do nothing else'
 complete -c dbdctl -n '__fish_seen_subcommand_from reload-snapshot; and __dbdctl_place 1 --cache-size -c' -F -a '(__fish_complete_path /dev/)'
 complete -c dbdctl -n '__fish_seen_subcommand_from reload-snapshot; and __dbdctl_place 2 --cache-size -c' -F
@@ -53,44 +59,69 @@ complete -c dbdctl -n '__fish_seen_subcommand_from reload-snapshot; and __dbdctl
 
 complete -c dbdctl -n '__fish_use_subcommand' -a reload-incremental -d 'Take up incremental tracking after a reboot, before the device is mounted'
 complete -c dbdctl -n '__fish_seen_subcommand_from reload-incremental' -l cache-size -s c -x -d 'memory for the index: bytes, or a size such as 8MiB (0: the module\'s default)'
+complete -c dbdctl -n '__fish_seen_subcommand_from reload-incremental' -l show -d 'print the minor of the new device'
+complete -c dbdctl -n '__fish_seen_subcommand_from reload-incremental' -l dry-run -d 'check, and say what would be done; do nothing'
+complete -c dbdctl -n '__fish_seen_subcommand_from reload-incremental' -l json -d 'print JSON with a versioned schema, errors too'
 complete -c dbdctl -n '__fish_seen_subcommand_from reload-incremental' -l help -s h -d 'print help, and do nothing else'
 complete -c dbdctl -n '__fish_seen_subcommand_from reload-incremental; and __dbdctl_place 1 --cache-size -c' -F -a '(__fish_complete_path /dev/)'
 complete -c dbdctl -n '__fish_seen_subcommand_from reload-incremental; and __dbdctl_place 2 --cache-size -c' -F
 complete -c dbdctl -n '__fish_seen_subcommand_from reload-incremental; and __dbdctl_place 3 --cache-size -c' -a '(__dbdctl_minors)'
 
 complete -c dbdctl -n '__fish_use_subcommand' -a destroy -d 'End the tracking of a device and remove its COW file'
+complete -c dbdctl -n '__fish_seen_subcommand_from destroy' -l dry-run -d 'check, and say what would be done; do nothing'
+complete -c dbdctl -n '__fish_seen_subcommand_from destroy' -l json -d 'print JSON with a versioned schema, errors too'
 complete -c dbdctl -n '__fish_seen_subcommand_from destroy' -l help -s h -d 'print help, and do nothing else'
-complete -c dbdctl -n '__fish_seen_subcommand_from destroy; and __dbdctl_place 1' -a '(__dbdctl_minors)'
+complete -c dbdctl -n '__fish_seen_subcommand_from destroy; and __dbdctl_place 1' -a '(__dbdctl_tracked)'
 
 complete -c dbdctl -n '__fish_use_subcommand' -a transition-to-incremental -d 'End the snapshot and go on tracking what changes'
+complete -c dbdctl -n '__fish_seen_subcommand_from transition-to-incremental' -l dry-run -d 'check, and say what would be done; do nothing'
+complete -c dbdctl -n '__fish_seen_subcommand_from transition-to-incremental' -l json -d 'print JSON with a versioned schema, errors too'
 complete -c dbdctl -n '__fish_seen_subcommand_from transition-to-incremental' -l help -s h -d 'print help, and do nothing else'
-complete -c dbdctl -n '__fish_seen_subcommand_from transition-to-incremental; and __dbdctl_place 1' -a '(__dbdctl_minors)'
+complete -c dbdctl -n '__fish_seen_subcommand_from transition-to-incremental; and __dbdctl_place 1' -a '(__dbdctl_tracked)'
 
 complete -c dbdctl -n '__fish_use_subcommand' -a transition-to-snapshot -d 'Take the next snapshot; the old COW file is left with the map of what changed'
 complete -c dbdctl -n '__fish_seen_subcommand_from transition-to-snapshot' -l cow-size -s f -x -d 'size of the COW file: MiB, or a size such as 2GiB (0: the default, or what the device used last)'
+complete -c dbdctl -n '__fish_seen_subcommand_from transition-to-snapshot' -l dry-run -d 'check, and say what would be done; do nothing'
+complete -c dbdctl -n '__fish_seen_subcommand_from transition-to-snapshot' -l json -d 'print JSON with a versioned schema, errors too'
 complete -c dbdctl -n '__fish_seen_subcommand_from transition-to-snapshot' -l help -s h -d 'print help, and do nothing else'
 complete -c dbdctl -n '__fish_seen_subcommand_from transition-to-snapshot; and __dbdctl_place 1 --cow-size -f' -F
-complete -c dbdctl -n '__fish_seen_subcommand_from transition-to-snapshot; and __dbdctl_place 2 --cow-size -f' -a '(__dbdctl_minors)'
+complete -c dbdctl -n '__fish_seen_subcommand_from transition-to-snapshot; and __dbdctl_place 2 --cow-size -f' -a '(__dbdctl_tracked)'
 
 complete -c dbdctl -n '__fish_use_subcommand' -a reconfigure -d 'Change the memory of the index'
 complete -c dbdctl -n '__fish_seen_subcommand_from reconfigure' -l cache-size -s c -x -d 'memory for the index: bytes, or a size such as 8MiB (0: the module\'s default)'
+complete -c dbdctl -n '__fish_seen_subcommand_from reconfigure' -l dry-run -d 'check, and say what would be done; do nothing'
+complete -c dbdctl -n '__fish_seen_subcommand_from reconfigure' -l json -d 'print JSON with a versioned schema, errors too'
 complete -c dbdctl -n '__fish_seen_subcommand_from reconfigure' -l help -s h -d 'print help, and do nothing else'
-complete -c dbdctl -n '__fish_seen_subcommand_from reconfigure; and __dbdctl_place 1 --cache-size -c' -a '(__dbdctl_minors)'
+complete -c dbdctl -n '__fish_seen_subcommand_from reconfigure; and __dbdctl_place 1 --cache-size -c' -a '(__dbdctl_tracked)'
 
 complete -c dbdctl -n '__fish_use_subcommand' -a expand-cow-file -d 'Make the COW file of a snapshot larger'
+complete -c dbdctl -n '__fish_seen_subcommand_from expand-cow-file' -l dry-run -d 'check, and say what would be done; do nothing'
+complete -c dbdctl -n '__fish_seen_subcommand_from expand-cow-file' -l json -d 'print JSON with a versioned schema, errors too'
 complete -c dbdctl -n '__fish_seen_subcommand_from expand-cow-file' -l help -s h -d 'print help, and do nothing else'
-complete -c dbdctl -n '__fish_seen_subcommand_from expand-cow-file; and __dbdctl_place 2' -a '(__dbdctl_minors)'
+complete -c dbdctl -n '__fish_seen_subcommand_from expand-cow-file; and __dbdctl_place 2' -a '(__dbdctl_tracked)'
 
 complete -c dbdctl -n '__fish_use_subcommand' -a reconfigure-auto-expand -d 'Let the COW file of a snapshot grow by itself'
 complete -c dbdctl -n '__fish_seen_subcommand_from reconfigure-auto-expand' -l reserved-space -s r -x -d 'what must stay free on the file system: MiB, or a size'
+complete -c dbdctl -n '__fish_seen_subcommand_from reconfigure-auto-expand' -l dry-run -d 'check, and say what would be done; do nothing'
+complete -c dbdctl -n '__fish_seen_subcommand_from reconfigure-auto-expand' -l json -d 'print JSON with a versioned schema, errors too'
 complete -c dbdctl -n '__fish_seen_subcommand_from reconfigure-auto-expand' -l help -s h -d 'print help, and do nothing else'
-complete -c dbdctl -n '__fish_seen_subcommand_from reconfigure-auto-expand; and __dbdctl_place 2 --reserved-space -r' -a '(__dbdctl_minors)'
+complete -c dbdctl -n '__fish_seen_subcommand_from reconfigure-auto-expand; and __dbdctl_place 2 --reserved-space -r' -a '(__dbdctl_tracked)'
+
+complete -c dbdctl -n '__fish_use_subcommand' -a list -d 'Show all tracked devices'
+complete -c dbdctl -n '__fish_seen_subcommand_from list' -l json -d 'print JSON with a versioned schema, errors too'
+complete -c dbdctl -n '__fish_seen_subcommand_from list' -l help -s h -d 'print help, and do nothing else'
+
+complete -c dbdctl -n '__fish_use_subcommand' -a info -d 'Show all that is known of a device'
+complete -c dbdctl -n '__fish_seen_subcommand_from info' -l json -d 'print JSON with a versioned schema, errors too'
+complete -c dbdctl -n '__fish_seen_subcommand_from info' -l help -s h -d 'print help, and do nothing else'
+complete -c dbdctl -n '__fish_seen_subcommand_from info; and __dbdctl_place 1' -a '(__dbdctl_tracked)'
+
+complete -c dbdctl -n '__fish_use_subcommand' -a watch -d 'Show the devices over and over: state, COW file, changes and how fast they come'
+complete -c dbdctl -n '__fish_seen_subcommand_from watch' -l interval -s n -x -d 'time between two looks (2 when left out)'
+complete -c dbdctl -n '__fish_seen_subcommand_from watch' -l count -x -d 'end after so many looks'
+complete -c dbdctl -n '__fish_seen_subcommand_from watch' -l json -d 'print JSON with a versioned schema, errors too'
+complete -c dbdctl -n '__fish_seen_subcommand_from watch' -l help -s h -d 'print help, and do nothing else'
 
 complete -c dbdctl -n '__fish_use_subcommand' -a get-free-minor -d 'Print the lowest free minor'
 complete -c dbdctl -n '__fish_seen_subcommand_from get-free-minor' -l json -d 'print JSON with a versioned schema, errors too'
 complete -c dbdctl -n '__fish_seen_subcommand_from get-free-minor' -l help -s h -d 'print help, and do nothing else'
-
-complete -c dbdctl -n '__fish_use_subcommand' -a info -d 'Print the state of a device as JSON, with the keys of /proc/datto-info'
-complete -c dbdctl -n '__fish_seen_subcommand_from info' -l json -d 'print JSON with a versioned schema, errors too'
-complete -c dbdctl -n '__fish_seen_subcommand_from info' -l help -s h -d 'print help, and do nothing else'
-complete -c dbdctl -n '__fish_seen_subcommand_from info; and __dbdctl_place 1' -a '(__dbdctl_minors)'

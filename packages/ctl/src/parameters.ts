@@ -20,10 +20,18 @@ export const OLD_COW_FILE = {
   summary: 'path of the COW file, relative to the root of its file system',
 } as const satisfies Argument;
 
-export const MINOR = {
+export const NEW_MINOR = {
   name: 'minor',
   kind: 'minor',
-  summary: 'number of the device, N in /dev/dattoN',
+  optional: true,
+  summary: 'number of the new device, N in /dev/dattoN; the lowest free one when left out',
+} as const satisfies Argument;
+
+export const DEVICE = {
+  name: 'device',
+  label: 'minor|device',
+  kind: 'device',
+  summary: 'minor of the device, or path of it or of its snapshot: 0, /dev/sdb1, /dev/datto0',
 } as const satisfies Argument;
 
 export const CACHE_SIZE = {
@@ -52,4 +60,16 @@ export const RESERVED_SPACE = {
   unit: 'MiB',
   value: 'RESERVED_MIB',
   summary: 'what must stay free on the file system: MiB, or a size',
+} as const satisfies Option;
+
+export const SHOW = {
+  name: 'show',
+  kind: 'flag',
+  summary: 'print the minor of the new device',
+} as const satisfies Option;
+
+export const DRY_RUN = {
+  name: 'dry-run',
+  kind: 'flag',
+  summary: 'check, and say what would be done; do nothing',
 } as const satisfies Option;

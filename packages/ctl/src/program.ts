@@ -1,7 +1,7 @@
 import type { Program } from '@dbd/cli-kit';
 import manifest from '../package.json' with { type: 'json' };
 import { destroy, reloadIncremental, reloadSnapshot, setupSnapshot } from './commands/life.js';
-import { getFreeMinor, info } from './commands/query.js';
+import { getFreeMinor, info, list, watch } from './commands/query.js';
 import { transitionToIncremental, transitionToSnapshot } from './commands/transition.js';
 import { expandCowFile, reconfigure, reconfigureAutoExpand } from './commands/tune.js';
 import type { Tools } from './tools.js';
@@ -26,8 +26,10 @@ export const program: Program<Tools> = {
     reconfigure,
     expandCowFile,
     reconfigureAutoExpand,
-    getFreeMinor,
+    list,
     info,
+    watch,
+    getFreeMinor,
   ],
   revised: 'November 23, 2026',
   files: [

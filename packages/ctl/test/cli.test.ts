@@ -18,14 +18,15 @@ describe('dist/cli.js', () => {
   it('gives help on stdout, without driver', async () => {
     const { code, stdout, stderr } = await run('help');
     expect([code, stderr]).toEqual([0, '']);
-    expect(stdout).toContain('dbdctl transition-to-incremental <minor>');
+    expect(stdout).toContain('dbdctl transition-to-incremental [--dry-run] <minor|device>');
   });
 
   it('refuses a minor that would wrap, with 2', async () => {
     expect(await run('destroy', '4294967296')).toEqual({
       code: 2,
       stdout: '',
-      stderr: 'dbdctl: <minor> must be at most 4294967295, not 4294967296\nSee: dbdctl --help\n',
+      stderr:
+        'dbdctl: <minor|device> must be at most 4294967295, not 4294967296\nSee: dbdctl --help\n',
     });
   });
 

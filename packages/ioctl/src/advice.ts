@@ -1,7 +1,7 @@
 /** What an errno of an operation means to a user: cause and next step. */
 import type { Subject } from './error.js';
 import { DRIVER_OPERATIONS, type Operation } from './operation.js';
-import { DATTO_CTL_NODE } from './uapi.js';
+import { DATTO_CTL_NODE, DATTO_INFO_FILE } from './uapi.js';
 
 type Text = (subject: Subject) => string;
 type Causes = Readonly<Record<string, Text>>;
@@ -121,6 +121,7 @@ const VERBS: Readonly<Record<Operation, Text>> = {
   transitionToSnapshot: (s) => `transition ${minor(s)} to snapshot with COW file ${s.cowFile}`,
   reconfigure: (s) => `reconfigure ${minor(s)}`,
   info: (s) => `get the state of ${minor(s)}`,
+  status: () => 'get the state of the devices',
   getFreeMinor: () => 'get a free minor',
   expandCowFile: (s) => `expand the COW file of ${minor(s)}`,
   reconfigureAutoExpand: (s) => `reconfigure auto-expand of ${minor(s)}`,
@@ -144,7 +145,7 @@ export function explain(
   const driverAbsent = controlNode && ABSENT.has(code);
   const own = controlNode ? undefined : CAUSES[operation]?.[code];
   const text = driverAbsent
-    ? `the dattobd driver is not loaded (nothing answers at ${DATTO_CTL_NODE}). Load it with: modprobe dattobd`
+    ? `the dattobd driver is not loaded (nothing answers at ${operation === 'status' ? DATTO_INFO_FILE : DATTO_CTL_NODE}). Load it with: modprobe dattobd`
     : ((own ?? GENERAL[code])?.(subject) ??
       `${syscall} failed for a reason that this program does not know. Look at the kernel log`);
   return { message: `cannot ${VERBS[operation](subject)}: ${text} (${code}).`, driverAbsent };

@@ -31,6 +31,8 @@ export interface DattoBinding {
   reconfigure(cache: bigint, minor: number): Promise<void>;
   info(minor: number): Promise<RawInfo>;
   getFree(): Promise<number>;
+  /** Text of the status file; left out: /proc/datto-info is read. */
+  readStatus?(): Promise<string>;
   expandCowFile(mib: bigint, minor: number): Promise<void>;
   reconfigureAutoExpand(stepMib: bigint, reservedMib: bigint, minor: number): Promise<void>;
   deviceSize(path: string): Promise<bigint>;

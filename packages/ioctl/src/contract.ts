@@ -66,6 +66,22 @@ export const contract: readonly ContractCase[] = [
     },
   },
   {
+    name: 'the status file says what INFO says',
+    run: (context) =>
+      withSnapshot(context, async ({ datto, minor }) => {
+        const info = await datto.info(minor);
+        const status = (await datto.status()).devices.find((device) => device.minor === minor);
+        assert.equal(status?.blockDevice, info.blockDevice);
+        assert.equal(status?.cowFile, info.cowFile);
+        assert.equal(status?.cacheBytes, info.cacheBytes);
+        assert.deepEqual(status?.state, info.state);
+        assert.equal(status?.error, 0);
+        assert.equal(status?.verified?.cowBytes, info.cowBytes);
+        assert.equal(status?.verified?.seqid, info.seqid);
+        assert.equal(status?.verified?.uuid, Buffer.from(info.uuid).toString('hex'));
+      }),
+  },
+  {
     name: 'a minor and a device are tracked once',
     run: (context) =>
       withSnapshot(context, async ({ datto, minor, otherMinor, blockDevice, directory }) => {

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { offset, path, u32, u64 } from './arguments.js';
 import type { DattoBinding } from './binding.js';
 import { loadBinding } from './binding.js';
@@ -5,6 +6,8 @@ import { ERRNO } from './errno.js';
 import { DattoIoctlError, type Subject, type SyscallFailure } from './error.js';
 import { type DattoInfo, decodeInfo } from './info.js';
 import type { Operation } from './operation.js';
+import { type DattoStatus, parseStatus } from './status.js';
+import { DATTO_INFO_FILE } from './uapi.js';
 
 /** A size that the driver takes as u64. */
 export type Size = number | bigint;
@@ -145,6 +148,15 @@ export class Datto {
     return decodeInfo(await call('info', { minor }, () => this.#binding.info(minor)));
   }
 
+  /**
+   * All devices, as the status file tells; needs no privilege.
+   * @throws DattoStatusError when another driver's file is there
+   */
+  async status(): Promise<DattoStatus> {
+    const read = () => this.#binding.readStatus?.() ?? readStatusFile();
+    return parseStatus(await call('status', {}, read));
+  }
+
   /** The lowest free minor. */
   async getFreeMinor(): Promise<number> {
     return call('getFreeMinor', {}, () => this.#binding.getFree());
@@ -205,6 +217,16 @@ export class Datto {
   ): Promise<void> {
     const args = [fd, offset('offset', from), offset('length', length), FADVISE[advice]] as const;
     await call('fadvise', { fd }, () => this.#binding.fadvise(...args));
+  }
+}
+
+async function readStatusFile(): Promise<string> {
+  try {
+    return await readFile(DATTO_INFO_FILE, 'utf8');
+  } catch (error) {
+    // Node gives a negative errno.
+    const { errno = 0, syscall = 'open' } = error as NodeJS.ErrnoException;
+    throw Object.assign(new Error('', { cause: error }), { errno: -errno, syscall });
   }
 }
 

@@ -20,6 +20,13 @@ export {
 export { type DattoInfo, type DattoState, decodeState } from './info.js';
 export type { Operation } from './operation.js';
 export {
+  type DattoStatus,
+  DattoStatusError,
+  type DeviceStatus,
+  parseStatus,
+  type VerifiedStatus,
+} from './status.js';
+export {
   DATTO_CTL_NODE,
   DATTO_INFO_FILE,
   DATTO_PATH_SIZE,

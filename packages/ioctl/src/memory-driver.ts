@@ -23,6 +23,7 @@ interface Tracked {
   seqid: bigint;
   readonly uuid: Uint8Array;
   nrChangedBlocks: bigint;
+  autoExpand?: { readonly step: bigint; readonly reserved: bigint };
 }
 
 /**
@@ -51,6 +52,11 @@ export class MemoryDriver implements DattoBinding {
   /** Makes the next call of this name fail. */
   failNext(name: keyof DattoBinding, errno: ErrnoName): void {
     this.#planned.set(name, errno);
+  }
+
+  /** As if so many blocks of the origin had been written in all. */
+  change(minor: number, blocks: bigint): void {
+    this.#device(minor).nrChangedBlocks = blocks;
   }
 
   /** As if the COW file of a snapshot had run full. */
@@ -141,6 +147,12 @@ export class MemoryDriver implements DattoBinding {
     };
   }
 
+  async readStatus(): Promise<string> {
+    if (!this.loaded) fail('ENOENT', 'open');
+    const devices = [...this.#tracked].sort(([a], [b]) => a - b).map(statusEntry);
+    return `{\n\t"version": "0.12.1",\n\t"devices": [\n${devices.join(',\n')}\n\t]\n}\n`;
+  }
+
   async getFree(): Promise<number> {
     this.#enter('getFree');
     for (let minor = 0; minor < this.maxDevices; minor++) {
@@ -158,7 +170,10 @@ export class MemoryDriver implements DattoBinding {
 
   async reconfigureAutoExpand(stepMib: bigint, reservedMib: bigint, minor: number) {
     this.#enter('reconfigureAutoExpand', stepMib, reservedMib, minor);
-    this.#checkState(this.#device(minor), DATTO_STATE_SNAPSHOT | DATTO_STATE_ACTIVE);
+    const device = this.#device(minor);
+    this.#checkState(device, DATTO_STATE_SNAPSHOT | DATTO_STATE_ACTIVE);
+    if (stepMib === 0n) delete device.autoExpand;
+    else device.autoExpand = { step: stepMib, reserved: reservedMib };
   }
 
   async deviceSize(path: string): Promise<bigint> {
@@ -261,6 +276,33 @@ export class MemoryDriver implements DattoBinding {
     this.cowFiles.add(cow);
     return size;
   }
+}
+
+/** As the driver prints it. */
+function statusEntry([minor, device]: readonly [number, Tracked]): string {
+  const keys: [string, string | bigint | number][] = [
+    ['minor', minor],
+    ['cow_file', JSON.stringify(device.cow)],
+    ['block_device', JSON.stringify(device.bdev)],
+    ['max_cache', device.cacheSize],
+  ];
+  if ((device.state & DATTO_STATE_UNVERIFIED) === 0) {
+    keys.push(
+      ['fallocate', device.mib << 20n],
+      ['cow_size_current', device.mib << 20n],
+      ['seq_id', device.seqid],
+      ['uuid', `"${Buffer.from(device.uuid).toString('hex')}"`],
+      ['version', 1],
+      ['nr_changed_blocks', device.nrChangedBlocks],
+    );
+  }
+  if (device.autoExpand !== undefined) {
+    const { step, reserved } = device.autoExpand;
+    keys.push(['auto_expand', `{ "step_size_mib": ${step}, "reserved_space_mib": ${reserved} }`]);
+  }
+  if (device.error !== 0) keys.push(['error', device.error]);
+  keys.push(['state', device.state]);
+  return `\t\t{\n${keys.map(([key, value]) => `\t\t\t"${key}": ${value}`).join(',\n')}\n\t\t}`;
 }
 
 function fail(code: ErrnoName, syscall = 'ioctl'): never {

@@ -8,6 +8,7 @@ export type Operation =
   | 'transitionToSnapshot'
   | 'reconfigure'
   | 'info'
+  | 'status'
   | 'getFreeMinor'
   | 'expandCowFile'
   | 'reconfigureAutoExpand'
@@ -27,6 +28,7 @@ export const DRIVER_OPERATIONS: ReadonlySet<Operation> = new Set<Operation>([
   'transitionToSnapshot',
   'reconfigure',
   'info',
+  'status',
   'getFreeMinor',
   'expandCowFile',
   'reconfigureAutoExpand',

@@ -1,7 +1,84 @@
-/** Questions to the driver; the answer goes to stdout. */
+/** Questions; the answer goes to stdout. */
 import { record } from '@dbd/cli-kit';
-import { MINOR } from '../parameters.js';
+import { DEVICE as DEVICE_ARGUMENT } from '../parameters.js';
+import { DEVICE, integer, nullable, text } from '../schemas.js';
 import { defineCommand } from '../tools.js';
+
+const action = () => import('../actions/query.js');
+
+export const list = defineCommand({
+  name: 'list',
+  summary: 'Show all tracked devices',
+  description: ['It needs no root, and no column is wider than the terminal.'],
+  arguments: [],
+  options: [],
+  examples: [{ args: '', summary: 'a line for each device' }],
+  output: {
+    schema: 'dbdctl.list.v1',
+    json: record({
+      driverVersion: text('version of the interface'),
+      devices: { type: 'array', items: DEVICE },
+    }),
+  },
+  run: async (context) => (await action()).list(context),
+});
+
+export const info = defineCommand({
+  name: 'info',
+  summary: 'Show all that is known of a device',
+  arguments: [DEVICE_ARGUMENT],
+  options: [],
+  examples: [
+    { args: '0', summary: 'state of /dev/datto0' },
+    { args: '--json /dev/sdb1', summary: 'the same as JSON, by the tracked device' },
+  ],
+  output: { schema: 'dbdctl.info.v1', json: record({ device: DEVICE }) },
+  run: async (context) => (await action()).info(context),
+});
+
+export const watch = defineCommand({
+  name: 'watch',
+  summary: 'Show the devices over and over: state, COW file, changes and how fast they come',
+  description: [
+    'On a terminal the table is drawn over and over; elsewhere a table follows the other. The time until the COW file is full is estimated from the rate of the last samples. Interrupt it to end it.',
+  ],
+  arguments: [],
+  options: [
+    {
+      name: 'interval',
+      letter: 'n',
+      kind: 'number',
+      min: 1n,
+      max: 86_400n,
+      value: 'SECONDS',
+      summary: 'time between two looks (2 when left out)',
+    },
+    { name: 'count', kind: 'number', min: 1n, value: 'N', summary: 'end after so many looks' },
+  ],
+  examples: [{ args: '-n 5', summary: 'looks every five seconds' }],
+  output: {
+    schema: 'dbdctl.watch.v1',
+    stream: true,
+    json: record({
+      time: text('of the look, ISO 8601 in UTC'),
+      devices: {
+        type: 'array',
+        items: record({
+          device: DEVICE,
+          changedBytesPerSecond: nullable({
+            type: 'number',
+            description: 'null at the first look',
+          }),
+          secondsUntilFull: nullable({
+            type: 'number',
+            description: 'at that rate; null when nothing grows, or it is no snapshot',
+          }),
+        }),
+      },
+    }),
+  },
+  run: async (context) => (await import('../actions/watch.js')).watch(context),
+});
 
 export const getFreeMinor = defineCommand({
   name: 'get-free-minor',
@@ -11,58 +88,7 @@ export const getFreeMinor = defineCommand({
   examples: [{ args: '', summary: 'the minor that the next device would get' }],
   output: {
     schema: 'dbdctl.get-free-minor.v1',
-    json: record({ minor: { type: 'integer', description: 'lowest free minor' } }),
+    json: record({ minor: integer('lowest free minor') }),
   },
-  run: async ({ json, out, tools }) => {
-    const minor = await (await tools.datto()).getFreeMinor();
-    if (json) out.document({ minor });
-    else out.print(String(minor));
-    return undefined;
-  },
-});
-
-const integer = (description: string) => ({ type: 'integer', description });
-
-export const info = defineCommand({
-  name: 'info',
-  summary: 'Print the state of a device as JSON, with the keys of /proc/datto-info',
-  arguments: [MINOR],
-  options: [],
-  examples: [{ args: '0', summary: 'state of /dev/datto0' }],
-  output: {
-    schema: 'dbdctl.info.v1',
-    json: record(
-      {
-        minor: integer('N in /dev/dattoN'),
-        cow_file: { type: 'string' },
-        block_device: { type: 'string' },
-        max_cache: integer('memory for the index in bytes'),
-        cow_size_current: integer('present size of the COW file in bytes'),
-        seq_id: integer('number of the snapshot in its series, from 1'),
-        uuid: { type: 'string', pattern: '^[0-9a-f]{32}$' },
-        version: integer("of the COW file's header"),
-        nr_changed_blocks: integer('blocks changed since the snapshot'),
-        error: integer("negative errno of the device's first failure; only when it failed"),
-        state: integer('0..5, as in /proc/datto-info'),
-      },
-      ['error'],
-    ),
-  },
-  run: async ({ values, out, tools }) => {
-    const device = await (await tools.datto()).info(values.minor);
-    out.document({
-      minor: device.minor,
-      cow_file: device.cowFile,
-      block_device: device.blockDevice,
-      max_cache: device.cacheBytes,
-      cow_size_current: device.cowBytes,
-      seq_id: device.seqid,
-      uuid: Buffer.from(device.uuid).toString('hex'),
-      version: device.version,
-      nr_changed_blocks: device.nrChangedBlocks,
-      error: device.error === 0 ? undefined : device.error,
-      state: device.state.code,
-    });
-    return undefined;
-  },
+  run: async (context) => (await action()).getFreeMinor(context),
 });

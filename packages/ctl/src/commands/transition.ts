@@ -1,28 +1,26 @@
 /** From one mode to the other. */
-import { COW_SIZE, MINOR, NEW_COW_FILE } from '../parameters.js';
+import { COW_SIZE, DEVICE, DRY_RUN, NEW_COW_FILE } from '../parameters.js';
+import { CHANGE } from '../schemas.js';
 import { defineCommand } from '../tools.js';
+
+const action = () => import('../actions/transition.js');
 
 export const transitionToIncremental = defineCommand({
   name: 'transition-to-incremental',
   summary: 'End the snapshot and go on tracking what changes',
-  arguments: [MINOR],
-  options: [],
+  arguments: [DEVICE],
+  options: [DRY_RUN],
   examples: [{ args: '0', summary: '/dev/datto0 is gone; changes since its snapshot are tracked' }],
-  run: async ({ values, tools }) => {
-    await (await tools.datto()).transitionToIncremental(values.minor);
-    return undefined;
-  },
+  output: CHANGE,
+  run: async (context) => (await action()).transitionToIncremental(context),
 });
 
 export const transitionToSnapshot = defineCommand({
   name: 'transition-to-snapshot',
   summary: 'Take the next snapshot; the old COW file is left with the map of what changed',
-  arguments: [NEW_COW_FILE, MINOR],
-  options: [COW_SIZE],
+  arguments: [NEW_COW_FILE, DEVICE],
+  options: [COW_SIZE, DRY_RUN],
   examples: [{ args: '/mnt/.datto2 0', summary: 'next snapshot at /dev/datto0' }],
-  run: async ({ values, tools }) => {
-    const { cowFile, minor, cowSize } = values;
-    await (await tools.datto()).transitionToSnapshot({ cowFile, minor, fallocateMib: cowSize });
-    return undefined;
-  },
+  output: CHANGE,
+  run: async (context) => (await action()).transitionToSnapshot(context),
 });

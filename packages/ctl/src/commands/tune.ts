@@ -1,7 +1,10 @@
 /** Sizes of a device that exists. */
 import type { Argument } from '@dbd/cli-kit';
-import { CACHE_SIZE, MINOR, RESERVED_SPACE } from '../parameters.js';
+import { CACHE_SIZE, DEVICE, DRY_RUN, RESERVED_SPACE } from '../parameters.js';
+import { CHANGE } from '../schemas.js';
 import { defineCommand } from '../tools.js';
+
+const action = () => import('../actions/tune.js');
 
 const GROWTH = {
   name: 'growth',
@@ -22,38 +25,29 @@ const STEP = {
 export const reconfigure = defineCommand({
   name: 'reconfigure',
   summary: 'Change the memory of the index',
-  arguments: [MINOR],
-  options: [CACHE_SIZE],
+  arguments: [DEVICE],
+  options: [CACHE_SIZE, DRY_RUN],
   examples: [{ args: '-c 8MiB 0', summary: '8 MiB for the index of /dev/datto0' }],
-  run: async ({ values, tools }) => {
-    const { minor, cacheSize } = values;
-    await (await tools.datto()).reconfigure({ minor, cacheBytes: cacheSize });
-    return undefined;
-  },
+  output: CHANGE,
+  run: async (context) => (await action()).reconfigure(context),
 });
 
 export const expandCowFile = defineCommand({
   name: 'expand-cow-file',
   summary: 'Make the COW file of a snapshot larger',
-  arguments: [GROWTH, MINOR],
-  options: [],
+  arguments: [GROWTH, DEVICE],
+  options: [DRY_RUN],
   examples: [{ args: '1GiB 0', summary: '1 GiB more for the COW file of /dev/datto0' }],
-  run: async ({ values, tools }) => {
-    await (await tools.datto()).expandCowFile({ mib: values.growth, minor: values.minor });
-    return undefined;
-  },
+  output: CHANGE,
+  run: async (context) => (await action()).expandCowFile(context),
 });
 
 export const reconfigureAutoExpand = defineCommand({
   name: 'reconfigure-auto-expand',
   summary: 'Let the COW file of a snapshot grow by itself',
-  arguments: [STEP, MINOR],
-  options: [RESERVED_SPACE],
+  arguments: [STEP, DEVICE],
+  options: [RESERVED_SPACE, DRY_RUN],
   examples: [{ args: '-r 2GiB 512MiB 0', summary: 'in steps of 512 MiB while 2 GiB stay free' }],
-  run: async ({ values, tools }) => {
-    const { step, minor, reservedSpace } = values;
-    const options = { stepMib: step, reservedMib: reservedSpace, minor };
-    await (await tools.datto()).reconfigureAutoExpand(options);
-    return undefined;
-  },
+  output: CHANGE,
+  run: async (context) => (await action()).reconfigureAutoExpand(context),
 });

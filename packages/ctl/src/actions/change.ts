@@ -1,0 +1,88 @@
+/** Commands that change something: done, or only checked; in silence, as a number, or as JSON. */
+import { CommandError, type ExitName } from '@dbd/cli-kit';
+import type { Datto, DattoIoctlError, DattoStatus } from '@dbd/ioctl';
+import { requireRoot } from '../lib/checks.js';
+import { deviceJson, readDevices } from '../lib/devices.js';
+import type { Context } from '../tools.js';
+
+/** Options of every such command. */
+export interface ChangeValues {
+  readonly dryRun: boolean;
+  /** Print the minor. */
+  readonly show?: boolean;
+}
+
+/** One change. */
+export interface Change {
+  readonly command: string;
+  readonly minor: number;
+  /** What it does, after `would` and `cannot`. */
+  readonly plan: string;
+  /** Throws a CommandError that says why the driver would refuse. */
+  readonly check: (status: DattoStatus) => Promise<void>;
+  readonly run: () => Promise<void>;
+}
+
+export async function perform(
+  context: Context<ChangeValues>,
+  datto: Datto,
+  change: Change,
+): Promise<ExitName | undefined> {
+  const { values, json, out, tools } = context;
+  const { minor, command, plan } = change;
+  if (values.dryRun) {
+    const status = await datto.status();
+    requireRoot(tools.host);
+    await change.check(status).catch((error: unknown) => {
+      throw withPlan(plan, error);
+    });
+  } else {
+    await change.run().catch(async (error: unknown) => {
+      throw await explained(error, change, datto);
+    });
+  }
+  if (json) {
+    const device = (await readDevices(datto, tools.host)).find((one) => one.minor === minor);
+    out.document({
+      command,
+      dryRun: values.dryRun,
+      minor,
+      plan,
+      device: device === undefined ? null : deviceJson(device),
+    });
+  } else if (values.show) out.print(String(minor));
+  else if (values.dryRun) out.print(`would ${plan}`);
+  return undefined;
+}
+
+/** Errnos with more than one meaning. */
+const VAGUE = new Set(['EINVAL', 'ENOENT', 'EBUSY', 'ENOSPC']);
+
+/** A better error than the errno alone gives, where the checks find the cause. */
+async function explained(error: unknown, change: Change, datto: Datto): Promise<unknown> {
+  if (!isIoctlError(error) || error.driverAbsent || !VAGUE.has(error.code)) return error;
+  try {
+    await change.check(await datto.status());
+  } catch (found) {
+    // What is the case now may not be what the driver met.
+    if (found instanceof CommandError && found.code === error.code) {
+      return withPlan(change.plan, found, error);
+    }
+  }
+  return error;
+}
+
+function withPlan(plan: string, error: unknown, cause: unknown = error): unknown {
+  if (!(error instanceof CommandError)) return error;
+  const reason = error.message.replace(/\.$/, '');
+  return new CommandError(
+    error.exit,
+    error.code,
+    `cannot ${plan}: ${reason} (${error.code}).`,
+    cause,
+  );
+}
+
+function isIoctlError(error: unknown): error is DattoIoctlError {
+  return error instanceof Error && error.name === 'DattoIoctlError';
+}

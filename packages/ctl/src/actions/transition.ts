@@ -1,0 +1,51 @@
+import { type DeviceRef, formatBytes } from '@dbd/cli-kit';
+import { checkMounted, checkNewCowFile, checkOrigin, checkState } from '../lib/checks.js';
+import { findMinor } from '../lib/devices.js';
+import type { Context } from '../tools.js';
+import { type ChangeValues, perform } from './change.js';
+
+export async function transitionToIncremental(
+  context: Context<ChangeValues & { readonly device: DeviceRef }>,
+) {
+  const { values, tools } = context;
+  const datto = await tools.datto();
+  const minor = await findMinor(values.device, datto, tools.host);
+  return perform(context, datto, {
+    command: 'transition-to-incremental',
+    minor,
+    plan: `end the snapshot of minor ${minor} and go on tracking what changes`,
+    check: async (status) => {
+      checkState(minor, 'active snapshot', status);
+    },
+    run: () => datto.transitionToIncremental(minor),
+  });
+}
+
+export async function transitionToSnapshot(
+  context: Context<
+    ChangeValues & {
+      readonly cowFile: string;
+      readonly device: DeviceRef;
+      readonly cowSize: bigint | undefined;
+    }
+  >,
+) {
+  const { values, tools } = context;
+  const { cowFile, cowSize } = values;
+  const { host } = tools;
+  const datto = await tools.datto();
+  const minor = await findMinor(values.device, datto, host);
+  const size = cowSize ? ` of ${formatBytes(cowSize << 20n)}` : '';
+  return perform(context, datto, {
+    command: 'transition-to-snapshot',
+    minor,
+    plan: `take the next snapshot of minor ${minor} with the COW file ${cowFile}${size}`,
+    check: async (status) => {
+      const { blockDevice, verified } = checkState(minor, 'active incremental', status);
+      const origin = await checkOrigin(blockDevice, { ...status, devices: [] }, host);
+      const bytes = cowSize ? Number(cowSize << 20n) : Number(verified?.fallocateBytes ?? 0);
+      await checkNewCowFile(cowFile, bytes, origin, await checkMounted(origin, host), host);
+    },
+    run: () => datto.transitionToSnapshot({ cowFile, minor, fallocateMib: cowSize }),
+  });
+}

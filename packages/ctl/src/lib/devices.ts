@@ -1,0 +1,145 @@
+/** Tracked devices: which one is meant, what is known of it. */
+import { CommandError, type DeviceRef, type Json } from '@dbd/cli-kit';
+import { cowLayout } from '@dbd/cow-format';
+import type { Datto, DeviceStatus } from '@dbd/ioctl';
+import type { Host } from './host.js';
+
+/** A device with what the status file does not tell. */
+export interface Device extends DeviceStatus {
+  /** Size of the tracked device in bytes; undefined when it cannot be had. */
+  readonly originBytes: number | undefined;
+  /** How full the COW file of a snapshot is. */
+  readonly cow: CowUse | undefined;
+}
+
+/** Bytes of a COW file in snapshot mode. */
+export interface CowUse {
+  /** Header, index and old blocks. */
+  readonly used: number;
+  readonly size: number;
+}
+
+/** All devices. */
+export async function readDevices(datto: Datto, host: Host): Promise<Device[]> {
+  const { devices } = await datto.status();
+  return Promise.all(devices.map((device) => describeDevice(device, host)));
+}
+
+async function describeDevice(device: DeviceStatus, host: Host): Promise<Device> {
+  const originBytes = await blockDeviceBytes(host, device.blockDevice);
+  return { ...device, originBytes, cow: cowUse(device, originBytes) };
+}
+
+/** Size of a block device, without opening it. */
+export async function blockDeviceBytes(host: Host, path: string): Promise<number | undefined> {
+  const file = await host.file(path);
+  if (file?.kind !== 'block') return undefined;
+  const sectors = Number(await host.text(`/sys/dev/block/${file.rdev}/size`));
+  return Number.isSafeInteger(sectors) && sectors > 0 ? sectors * 512 : undefined;
+}
+
+/** Each changed block has its old content in the file, while the snapshot is whole. */
+function cowUse(
+  { state, error, verified }: DeviceStatus,
+  originBytes: number | undefined,
+): CowUse | undefined {
+  if (verified === undefined || originBytes === undefined || !state.snapshot) return undefined;
+  const size = Number(verified.cowBytes);
+  const full = cowLayout(originBytes).dataOffset + Number(verified.nrChangedBlocks) * 4096;
+  return { used: error === 0 ? Math.min(full, size) : size, size };
+}
+
+/**
+ * The minor of the device that the user means.
+ * @throws CommandError no such device; DattoIoctlError
+ */
+export async function findMinor(ref: DeviceRef, datto: Datto, host: Host): Promise<number> {
+  if ('minor' in ref) return ref.minor;
+  const path = await host.resolve(ref.path);
+  const node = /^\/dev\/datto(\d+)$/.exec(path)?.[1];
+  if (node !== undefined) return Number(node);
+  const { devices } = await datto.status();
+  const file = await host.file(path);
+  for (const { minor, blockDevice } of devices) {
+    if (blockDevice === path || blockDevice === ref.path) return minor;
+    const other = file?.kind === 'block' ? await host.file(blockDevice) : undefined;
+    if (other?.kind === 'block' && other.rdev === file?.rdev) return minor;
+  }
+  const tracked = devices.map(({ minor, blockDevice }) => `${blockDevice} (minor ${minor})`);
+  const known =
+    tracked.length === 0 ? 'No device is tracked' : `Those tracked are: ${tracked.join(', ')}`;
+  const what = file === undefined ? 'does not exist' : 'is not tracked';
+  throw new CommandError('no such device', 'ENOENT', `${ref.path} ${what}. ${known}.`);
+}
+
+/**
+ * One device.
+ * @throws CommandError no such device; DattoIoctlError
+ */
+export async function findDevice(ref: DeviceRef, datto: Datto, host: Host): Promise<Device> {
+  const minor = await findMinor(ref, datto, host);
+  const { devices } = await datto.status();
+  const device = devices.find((one) => one.minor === minor);
+  if (device !== undefined) return describeDevice(device, host);
+  throw noSuchMinor(minor);
+}
+
+export function noSuchMinor(minor: number): CommandError {
+  return new CommandError(
+    'no such device',
+    'ENOENT',
+    `there is no device with minor ${minor}. See those there are with: dbdctl list.`,
+  );
+}
+
+/** The state in a word or two, and failed before all else. */
+export function stateText({ state, errorName }: DeviceStatus): string {
+  return errorName === null ? state.text : `${state.text}, failed (${errorName})`;
+}
+
+/** What the errno of a failed device means, where the driver says no more. */
+export function failureText(errorName: string): string {
+  const text = FAILURES[errorName] ?? 'the driver met an error';
+  return `${text} (${errorName})`;
+}
+
+const FAILURES: Readonly<Record<string, string>> = {
+  EFBIG: 'the COW file ran full',
+  ENOSPC: 'the file system of the COW file ran full',
+  EIO: 'a disk gave an error',
+  ENOMEM: 'the kernel had no memory left',
+  ENOENT: 'the COW file was not found when the file system was mounted',
+  EINVAL: 'the COW file is not the one for this device, or was not closed in order',
+};
+
+/** A device in JSON; see DEVICE in schemas.ts. */
+export function deviceJson(device: Device, reason?: string): { readonly [key: string]: Json } {
+  const { verified, state, autoExpand } = device;
+  return {
+    minor: device.minor,
+    state: state.text,
+    stateCode: state.code,
+    blockDevice: device.blockDevice,
+    blockDeviceBytes: device.originBytes ?? null,
+    snapshotDevice: state.snapshot && !state.unverified ? `/dev/datto${device.minor}` : null,
+    cowFile: device.cowFile,
+    cowBytes: verified?.cowBytes ?? null,
+    cowUsedBytes: device.cow?.used ?? null,
+    cacheBytes: device.cacheBytes,
+    seqId: verified?.seqid ?? null,
+    uuid: verified?.uuid ?? null,
+    changedBlocks: verified?.nrChangedBlocks ?? null,
+    autoExpand:
+      autoExpand === undefined
+        ? null
+        : { stepMib: autoExpand.stepMib, reservedMib: autoExpand.reservedMib },
+    error:
+      device.errorName === null
+        ? null
+        : {
+            errno: -device.error,
+            code: device.errorName,
+            reason: reason ?? failureText(device.errorName),
+          },
+  };
+}
