@@ -49,6 +49,7 @@ const PACKAGES = [
   ['/usr/bin/mandoc', 'mandoc'],
   ['/usr/bin/zsh', 'zsh'],
   ['/usr/bin/fish', 'fish'],
+  ['/usr/bin/chromium', 'chromium'],
 ];
 
 export function installPackages(packages = PACKAGES) {

@@ -17,6 +17,8 @@ export class Output {
   readonly stderr: TextStream;
   /** Colours for stdout, where it may have them. */
   readonly paint: Paint;
+  /** Whether the locale has more than ASCII. */
+  readonly unicode: boolean;
   readonly #format: JsonOutput | undefined;
 
   constructor(
@@ -28,6 +30,7 @@ export class Output {
     this.stdout = stdout;
     this.stderr = stderr;
     this.paint = painter(hasColor(stdout, env));
+    this.unicode = /utf-?8/i.test(env.LC_ALL || env.LC_CTYPE || env.LANG || '');
     this.#format = format;
   }
 

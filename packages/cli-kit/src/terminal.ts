@@ -42,7 +42,8 @@ export function painter(color: boolean): Paint {
 export function wrap(text: string, width: number, indent = ''): string {
   const lines: string[] = [];
   let line = '';
-  for (const word of text.split(/\s+/)) {
+  // Not at a no-break space, which \s takes for one.
+  for (const word of text.split(/[ \t\n]+/)) {
     if (line !== '' && indent.length + line.length + 1 + word.length > width) {
       lines.push(line);
       line = word;

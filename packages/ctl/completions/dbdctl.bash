@@ -28,7 +28,7 @@ _dbdctl() {
 			expect=''
 		elif [[ $word == -* ]]; then
 			case $verb:$word in
-			setup-snapshot:--cache-size | setup-snapshot:-c | setup-snapshot:--cow-size | setup-snapshot:-f | reload-snapshot:--cache-size | reload-snapshot:-c | reload-incremental:--cache-size | reload-incremental:-c | transition-to-snapshot:--cow-size | transition-to-snapshot:-f | reconfigure:--cache-size | reconfigure:-c | reconfigure-auto-expand:--reserved-space | reconfigure-auto-expand:-r | watch:--interval | watch:-n | watch:--count) expect=$word ;;
+			setup-snapshot:--cache-size | setup-snapshot:-c | setup-snapshot:--cow-size | setup-snapshot:-f | reload-snapshot:--cache-size | reload-snapshot:-c | reload-incremental:--cache-size | reload-incremental:-c | transition-to-snapshot:--cow-size | transition-to-snapshot:-f | reconfigure:--cache-size | reconfigure:-c | reconfigure-auto-expand:--reserved-space | reconfigure-auto-expand:-r | watch:--interval | watch:-n | watch:--count | changed:--device-size | changed:--format | inspect:--device-size | inspect:--html) expect=$word ;;
 			esac
 		elif [[ ! $verb ]]; then
 			verb=$word
@@ -38,12 +38,14 @@ _dbdctl() {
 	done
 	if [[ $expect ]]; then
 		case $verb:$expect in
+		changed:--format) _dbdctl_words 'text csv jsonl' ;;
+		inspect:--html) _dbdctl_files ;;
 		esac
 		return
 	fi
 	case $verb in
-	'') _dbdctl_words 'setup-snapshot reload-snapshot reload-incremental destroy transition-to-incremental transition-to-snapshot reconfigure expand-cow-file reconfigure-auto-expand list info watch get-free-minor help --help --version' ;;
-	help) [[ $place == 0 ]] && _dbdctl_words 'setup-snapshot reload-snapshot reload-incremental destroy transition-to-incremental transition-to-snapshot reconfigure expand-cow-file reconfigure-auto-expand list info watch get-free-minor' ;;
+	'') _dbdctl_words 'setup-snapshot reload-snapshot reload-incremental destroy transition-to-incremental transition-to-snapshot reconfigure expand-cow-file reconfigure-auto-expand list info watch get-free-minor changed inspect help --help --version' ;;
+	help) [[ $place == 0 ]] && _dbdctl_words 'setup-snapshot reload-snapshot reload-incremental destroy transition-to-incremental transition-to-snapshot reconfigure expand-cow-file reconfigure-auto-expand list info watch get-free-minor changed inspect' ;;
 	setup-snapshot)
 		if [[ $cur == -* ]]; then
 			_dbdctl_words '--cache-size -c --cow-size -f --show --dry-run --json --help -h'
@@ -156,6 +158,24 @@ _dbdctl() {
 	get-free-minor)
 		if [[ $cur == -* ]]; then
 			_dbdctl_words '--json --help -h'
+		fi
+		;;
+	changed)
+		if [[ $cur == -* ]]; then
+			_dbdctl_words '--device-size --format --json --help -h'
+		else
+			case $place in
+			0) _dbdctl_files ;;
+			esac
+		fi
+		;;
+	inspect)
+		if [[ $cur == -* ]]; then
+			_dbdctl_words '--device-size --html --json --help -h'
+		else
+			case $place in
+			0) _dbdctl_files ;;
+			esac
 		fi
 		;;
 	esac

@@ -1,5 +1,6 @@
 import type { Program } from '@dbd/cli-kit';
 import manifest from '../package.json' with { type: 'json' };
+import { changed, inspect } from './commands/cow-file.js';
 import { destroy, reloadIncremental, reloadSnapshot, setupSnapshot } from './commands/life.js';
 import { getFreeMinor, info, list, watch } from './commands/query.js';
 import { transitionToIncremental, transitionToSnapshot } from './commands/transition.js';
@@ -30,6 +31,8 @@ export const program: Program<Tools> = {
     info,
     watch,
     getFreeMinor,
+    changed,
+    inspect,
   ],
   revised: 'November 23, 2026',
   files: [
