@@ -129,6 +129,13 @@ static void copy_insert(struct dbd_snap *snap, struct dbd_copy *copy)
 	spin_unlock_irq(&snap->lock);
 }
 
+/* A copy was stored, parked or given up. */
+static void copy_rests(struct dbd_snap *snap)
+{
+	atomic_dec(&snap->nr_moving);
+	wake_up_all(&snap->idle);
+}
+
 static void copy_remove(struct dbd_copy *copy)
 {
 	struct dbd_snap *snap = copy->snap;
@@ -140,7 +147,7 @@ static void copy_remove(struct dbd_copy *copy)
 	rb_erase(&copy->node, &snap->copies);
 	spin_unlock_irq(&snap->lock);
 	mempool_free(copy, &snap->copy_mem);
-	wake_up_all(&snap->idle);
+	copy_rests(snap);
 }
 
 static bool block_on_its_way(struct dbd_snap *snap, u64 block)
@@ -173,6 +180,18 @@ void dbd_snap_wait_stored(struct dbd_snap *snap, u64 block)
 void dbd_snap_quiesce(struct dbd_snap *snap)
 {
 	wait_event(snap->idle, no_copies(snap));
+	flush_work(&snap->copy_work);
+	flush_work(&snap->send_work);
+}
+
+static bool drained(struct dbd_snap *snap)
+{
+	return !atomic_read(&snap->nr_bios) && !atomic_read(&snap->nr_moving);
+}
+
+void dbd_snap_drain(struct dbd_snap *snap)
+{
+	wait_event(snap->idle, drained(snap));
 	flush_work(&snap->copy_work);
 	flush_work(&snap->send_work);
 }
@@ -235,13 +254,26 @@ static void copy_store(struct dbd_copy *copy)
 	copy->stored += len;
 }
 
+/* Blocks behind fpos. */
+static u64 room_left(struct dbd_snap *snap)
+{
+	return snap->cow_end - min(snap->cow->fpos, snap->cow_end);
+}
+
+/* Gives the copy its place in the COW file, which has room. */
+static void copy_place(struct dbd_copy *copy)
+{
+	copy->cow = copy->snap->cow->fpos;
+	copy->snap->cow->fpos += copy->nr;
+}
+
 /*
  * Starts to copy up to @nr blocks from @block, all untouched and not pending.
  * NULL: no memory now, or the COW file is full (then the snapshot has failed).
  */
 static struct dbd_copy *copy_start(struct dbd_snap *snap, u64 block, u64 nr)
 {
-	u64 room = snap->cow_end - min(snap->cow->fpos, snap->cow_end);
+	u64 room = snap->parking ? nr : room_left(snap);
 	struct dbd_copy *copy;
 
 	if (!room) {
@@ -272,8 +304,9 @@ static struct dbd_copy *copy_start(struct dbd_snap *snap, u64 block, u64 nr)
 		mempool_free(copy, &snap->copy_mem);
 		return NULL;
 	}
-	copy->cow = snap->cow->fpos;
-	snap->cow->fpos += copy->nr;
+	if (!snap->parking)
+		copy_place(copy);
+	atomic_inc(&snap->nr_moving);
 	copy_insert(snap, copy);
 	copy_read(copy);
 	return copy;
@@ -283,12 +316,17 @@ static struct dbd_copy *copy_start(struct dbd_snap *snap, u64 block, u64 nr)
 
 static void bio_blocks(struct dbd_snap *snap, struct bio *bio, u64 *first, u64 *end)
 {
-	struct dbd_target *t = snap->target;
-	sector_t s = max(bio->bi_iter.bi_sector, t->start) - t->start;
-	sector_t e = min(bio_end_sector(bio), t->start + t->nr) - t->start;
+	sector_t begin, nr;
 
-	*first = s / COW_SECTORS_PER_BLOCK;
-	*end = DIV_ROUND_UP_ULL(e, COW_SECTORS_PER_BLOCK);
+	dbd_target_range(snap->target, bio, &begin, &nr);
+	*first = begin / COW_SECTORS_PER_BLOCK;
+	*end = DIV_ROUND_UP_ULL(begin + nr, COW_SECTORS_PER_BLOCK);
+}
+
+static void bio_left(struct dbd_snap *snap)
+{
+	if (atomic_dec_and_test(&snap->nr_bios))
+		wake_up_all(&snap->idle);
 }
 
 static void send_later(struct dbd_snap *snap, struct bio *bio)
@@ -312,8 +350,10 @@ static void send_work(struct work_struct *work)
 	spin_unlock_irq(&snap->lock);
 
 	blk_start_plug(&plug);
-	while ((bio = bio_list_pop(&list)))
+	while ((bio = bio_list_pop(&list))) {
 		dbd_target_send(snap->target, bio);
+		bio_left(snap);
+	}
 	blk_finish_plug(&plug);
 }
 
@@ -363,6 +403,7 @@ static enum progress handle_held(struct dbd_snap *snap, struct bio *bio)
 		 * the COW file nor destroys what the snapshot shows.
 		 */
 		dbd_target_end(snap->target, bio, BLK_STS_OK);
+		bio_left(snap);
 		return BIO_GONE;
 	}
 	if (keeping(snap)) {
@@ -387,10 +428,15 @@ static void handle_pending(struct dbd_snap *snap)
 	struct bio *bio;
 
 	while ((bio = bio_list_pop(&snap->pending))) {
-		if (handle_held(snap, bio) == BIO_STARVED) {
-			bio_list_add_head(&snap->pending, bio);
+		if (handle_held(snap, bio) == BIO_GONE)
+			continue;
+		bio_list_add_head(&snap->pending, bio);
+		if (!snap->parking || atomic_read(&snap->nr_moving))
 			return;
-		}
+		/* Parked copies give no memory back. */
+		dbd_snap_fail(snap, -ENOSPC,
+			      "more was written before its file system was mounted than memory holds",
+			      0);
 	}
 }
 
@@ -399,6 +445,7 @@ void dbd_snap_hold(struct dbd_snap *snap, struct bio *bio)
 	unsigned long flags;
 
 	spin_lock_irqsave(&snap->lock, flags);
+	atomic_inc(&snap->nr_bios);
 	bio_list_add(&snap->incoming, bio);
 	spin_unlock_irqrestore(&snap->lock, flags);
 	queue_work(snap->wq, &snap->copy_work);
@@ -416,6 +463,26 @@ static void release_waiters(struct dbd_copy *copy)
 	bio_list_init(&copy->waiters);
 }
 
+/* Enters the copy's blocks in the index, but those that the file has already. */
+static void copy_index(struct dbd_copy *copy)
+{
+	struct dbd_snap *snap = copy->snap;
+	u64 end = copy_end(copy), pos = copy->block, next;
+	int ret = 0;
+
+	for (; !ret && pos < end; pos = next) {
+		next = end;
+		if (snap->taken_up) {
+			pos = dbd_map_next_clear(snap->taken_up, pos, end);
+			next = dbd_map_next_set(snap->taken_up, pos, end);
+		}
+		ret = cow_index_set(&snap->index, pos, next - pos,
+				    copy->cow + (pos - copy->block));
+	}
+	if (ret)
+		dbd_snap_fail(snap, ret, "cannot keep the index", copy->block);
+}
+
 static void read_done(struct dbd_copy *copy, blk_status_t status)
 {
 	struct dbd_snap *snap = copy->snap;
@@ -427,12 +494,8 @@ static void read_done(struct dbd_copy *copy, blk_status_t status)
 	if (bytes & (COW_BLOCK_SIZE - 1))
 		memzero_page(copy->vecs[copy->nr - 1].bv_page, bytes & (COW_BLOCK_SIZE - 1),
 			     COW_BLOCK_SIZE - (bytes & (COW_BLOCK_SIZE - 1)));
-	if (keeping(snap)) {
-		int ret = cow_index_set(&snap->index, copy->block, copy->nr, copy->cow);
-
-		if (ret)
-			dbd_snap_fail(snap, ret, "cannot keep the index", copy->block);
-	}
+	if (keeping(snap) && !snap->parking)
+		copy_index(copy);
 	copy->saved = true;
 	/*
 	 * Order: the index entry (or the error), then the bit, then the write.
@@ -440,10 +503,14 @@ static void read_done(struct dbd_copy *copy, blk_status_t status)
 	 */
 	dbd_map_set(snap->map, copy->block, copy->nr);
 	release_waiters(copy);
-	if (keeping(snap))
-		copy_store(copy);
-	else
+	if (!keeping(snap)) {
 		copy_remove(copy);
+	} else if (snap->parking) {
+		list_add_tail(&copy->link, &snap->parked);
+		copy_rests(snap);
+	} else {
+		copy_store(copy);
+	}
 }
 
 static void store_done(struct dbd_copy *copy, blk_status_t status)
@@ -474,6 +541,47 @@ static void handle_done(struct dbd_snap *snap, struct list_head *done)
 	}
 }
 
+/*
+ * Parked copies go to the file once it is known; they are dropped when the
+ * snapshot has failed.
+ */
+static void handle_parked(struct dbd_snap *snap)
+{
+	struct dbd_copy *copy, *next;
+
+	list_for_each_entry_safe(copy, next, &snap->parked, link) {
+		if (keeping(snap) && room_left(snap) < copy->nr)
+			dbd_snap_fail(snap, -EFBIG, "the COW file is full", copy->block);
+		list_del(&copy->link);
+		atomic_inc(&snap->nr_moving);
+		if (keeping(snap)) {
+			copy_place(copy);
+			copy_index(copy);
+		}
+		if (keeping(snap))
+			copy_store(copy);
+		else
+			copy_remove(copy);
+	}
+}
+
+void dbd_snap_park(struct dbd_snap *snap)
+{
+	snap->parking = true;
+}
+
+void dbd_snap_take_up(struct dbd_snap *snap, const struct dbd_map *loaded)
+{
+	snap->cow_end = snap->cow->fsize >> COW_BLOCK_SHIFT;
+	cow_index_set_on_disk(&snap->index, loaded);
+	snap->taken_up = loaded;
+	snap->parking = false;
+	queue_work(snap->wq, &snap->copy_work);
+	flush_work(&snap->copy_work);
+	snap->taken_up = NULL;
+	dbd_map_merge(snap->map, loaded);
+}
+
 static void copy_work(struct work_struct *work)
 {
 	struct dbd_snap *snap = container_of(work, struct dbd_snap, copy_work);
@@ -488,6 +596,8 @@ static void copy_work(struct work_struct *work)
 
 	blk_start_plug(&plug);
 	handle_done(snap, &done);
+	if (!snap->parking || !keeping(snap))
+		handle_parked(snap);
 	handle_pending(snap);
 	blk_finish_plug(&plug);
 }
@@ -517,6 +627,7 @@ struct dbd_snap *dbd_snap_create(unsigned int minor, struct dbd_target *target,
 	bio_list_init(&snap->incoming);
 	bio_list_init(&snap->outgoing);
 	INIT_LIST_HEAD(&snap->done);
+	INIT_LIST_HEAD(&snap->parked);
 	snap->copies = RB_ROOT;
 	init_waitqueue_head(&snap->idle);
 	bio_list_init(&snap->pending);

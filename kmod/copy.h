@@ -50,6 +50,12 @@
  *	worker only, which reads it without @lock
  * @idle: woken when a copy is gone
  * @pending: bios the copy worker could not deal with yet; its own
+ * @nr_bios: held here and not yet sent on or ended
+ * @nr_moving: copies that are being read or stored
+ * @parking: the COW file is not known yet: copies stay in memory, in @parked
+ * @parked: those, saved; the worker's
+ * @taken_up: blocks that the file had when it became known, while parked copies
+ *	are dealt with
  * @copy_work: the copy worker
  * @send_work: the other
  */
@@ -71,6 +77,11 @@ struct dbd_snap {
 	struct rb_root copies;
 	wait_queue_head_t idle;
 	struct bio_list pending;
+	atomic_t nr_bios;
+	atomic_t nr_moving;
+	bool parking;
+	struct list_head parked;
+	const struct dbd_map *taken_up;
 	struct copy_pool pool;
 	mempool_t copy_mem;
 	struct workqueue_struct *wq;
@@ -108,6 +119,24 @@ void dbd_snap_stop_keeping(struct dbd_snap *snap);
  * by dbd_snap_stop_keeping(). May sleep.
  */
 void dbd_snap_quiesce(struct dbd_snap *snap);
+
+/*
+ * Waits until every held bio was sent on and every copy is stored, or parked.
+ * Nothing new may be held meanwhile. May sleep.
+ */
+void dbd_snap_drain(struct dbd_snap *snap);
+
+/*
+ * For a snapshot that is to be taken up again from a file not yet known:
+ * copies are kept in memory. Before the first bio.
+ */
+void dbd_snap_park(struct dbd_snap *snap);
+/*
+ * The file is known: @loaded has the blocks that it holds. They join the map,
+ * and parked copies of others go to the file. After dbd_snap_drain(), while
+ * nothing can be held.
+ */
+void dbd_snap_take_up(struct dbd_snap *snap, const struct dbd_map *loaded);
 
 /* Waits until @block is not on its way to the COW file. May sleep. */
 void dbd_snap_wait_stored(struct dbd_snap *snap, u64 block);

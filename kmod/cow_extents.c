@@ -5,6 +5,7 @@
  * believed only after one stamped sector of each extent was read back raw.
  */
 #include <linux/bio.h>
+#include <linux/crc32.h>
 #include <linux/fiemap.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
@@ -13,7 +14,9 @@
 #include <linux/uaccess.h>
 
 #include "cow_extents.h"
+#include "cow_layout.h"
 #include "dbd.h"
+#include "intercept.h"
 
 #define FIEMAP_BATCH 512u
 #define FIEMAP_USABLE (FIEMAP_EXTENT_LAST | FIEMAP_EXTENT_UNWRITTEN | FIEMAP_EXTENT_MERGED)
@@ -120,9 +123,8 @@ static int extents_read_batch(struct cow_extents *ext, struct inode *inode, u64 
 	return ret;
 }
 
-int cow_extents_read(struct cow_extents *ext, struct file *file, u64 size)
+int cow_extents_read(struct cow_extents *ext, struct inode *inode, u64 size)
 {
-	struct inode *inode = file_inode(file);
 	size_t bytes = PAGE_ALIGN(FIEMAP_BATCH * sizeof(struct fiemap_extent));
 	unsigned long scratch;
 	int ret = 0;
@@ -162,7 +164,92 @@ u64 cow_extents_map(const struct cow_extents *ext, u64 pos, u64 *len)
 	return e->physical + (pos - e->logical);
 }
 
-static int read_raw(struct block_device *bdev, u64 pos, struct page *page, unsigned int len)
+void cow_extents_cut(struct cow_extents *ext, u64 size)
+{
+	struct cow_extent *last;
+
+	while (ext->nr && ext->list[ext->nr - 1].logical >= size)
+		ext->nr--;
+	if (!ext->nr)
+		return;
+	last = &ext->list[ext->nr - 1];
+	last->length = min(last->length, size - last->logical);
+}
+
+u32 cow_extents_crc(const struct cow_extents *ext, u64 size)
+{
+	u32 crc = ~0u;
+	unsigned int i;
+
+	for (i = 0; i < ext->nr && ext->list[i].logical < size; i++) {
+		const struct cow_extent *e = &ext->list[i];
+		__le64 place[] = {
+			cpu_to_le64(e->logical),
+			cpu_to_le64(e->physical),
+			cpu_to_le64(min(e->length, size - e->logical)),
+		};
+
+		crc = crc32_le(crc, (const void *)place, sizeof(place));
+	}
+	return crc;
+}
+
+bool cow_extents_overlap(const struct cow_extents *ext, u64 pos, u64 len)
+{
+	unsigned int i;
+
+	for (i = 0; i < ext->nr; i++)
+		if (ext->list[i].physical < pos + len &&
+		    ext->list[i].physical + ext->list[i].length > pos)
+			return true;
+	return false;
+}
+
+#define RAW_VECS 32u
+
+/* One bio from byte @skip of the buffers on; what it did, in bytes, or an error. */
+static int raw_io_once(const struct cow_extents *ext, struct block_device *bdev, blk_opf_t opf,
+		       u64 pos, void *const *bufs, u64 skip, u64 end)
+{
+	u64 len = min(end - skip, (u64)(RAW_VECS - 1) << COW_BLOCK_SHIFT);
+	u64 disk = cow_extents_map(ext, pos + skip, &len), done = 0;
+	struct bio_vec vecs[RAW_VECS];
+	struct bio bio;
+	int ret;
+
+	dbd_bio_init(&bio, bdev, vecs, RAW_VECS, opf | REQ_SYNC | REQ_IDLE);
+	bio.bi_iter.bi_sector = disk >> SECTOR_SHIFT;
+	dbd_bio_hide(&bio);
+	while (done < len) {
+		void *buf = bufs[(skip + done) >> COW_BLOCK_SHIFT];
+		unsigned int off = (skip + done) & (COW_BLOCK_SIZE - 1);
+		unsigned int n = min_t(u64, len - done, COW_BLOCK_SIZE - off);
+
+		if (bio_add_page(&bio, virt_to_page(buf), n, offset_in_page(buf) + off) != n)
+			break;
+		done += n;
+	}
+	ret = done ? submit_bio_wait(&bio) : -EIO;
+	bio_uninit(&bio);
+	return ret ?: (int)done;
+}
+
+int cow_raw_io(const struct cow_extents *ext, struct block_device *bdev, blk_opf_t opf, u64 pos,
+	       void *const *bufs, unsigned int nr)
+{
+	u64 end = (u64)nr << COW_BLOCK_SHIFT, done = 0;
+
+	while (done < end) {
+		int n = raw_io_once(ext, bdev, opf, pos, bufs, done, end);
+
+		if (n < 0)
+			return n;
+		done += n;
+	}
+	return 0;
+}
+
+int cow_raw_read(struct block_device *bdev, u64 pos, struct page *page, unsigned int len)
 {
 	struct bio_vec vec;
 	struct bio bio;
@@ -212,7 +299,7 @@ int cow_extents_verify(const struct cow_extents *ext, struct file *file,
 		ret = vfs_fsync(file, 0);
 	for (i = 0; !ret && i < ext->nr; i++) {
 		make_stamp(stamp, len, nonce, i);
-		ret = read_raw(bdev, ext->list[i].physical, page, len);
+		ret = cow_raw_read(bdev, ext->list[i].physical, page, len);
 		if (!ret && memcmp(page_address(page), stamp, len)) {
 			dbd_err("the COW file's byte %llu is not at byte %llu of %pg: its file system cannot hold a COW file",
 				ext->list[i].logical, ext->list[i].physical, bdev);

@@ -22,13 +22,19 @@ struct cow_extents {
 };
 
 /*
- * Reads the mapping of the first @size bytes of @file. Ioctl context: needs
- * the caller's address space. -EOPNOTSUPP: a hole, or an extent whose place
+ * Reads the mapping of the first @size bytes of @inode. Context of a user
+ * process: needs its address space. -EOPNOTSUPP: a hole, or an extent whose place
  * cannot be trusted (shared, encoded, inline, delayed ...).
  */
-int cow_extents_read(struct cow_extents *ext, struct file *file, u64 size);
+int cow_extents_read(struct cow_extents *ext, struct inode *inode, u64 size);
 void cow_extents_free(struct cow_extents *ext);
 bool cow_extents_equal(const struct cow_extents *a, const struct cow_extents *b);
+/* Drops what is behind the file's byte @size. Nobody may be looking. */
+void cow_extents_cut(struct cow_extents *ext, u64 size);
+/* Checksum of the first @size bytes' mapping. */
+u32 cow_extents_crc(const struct cow_extents *ext, u64 size);
+/* Whether device bytes [@pos, @pos + @len) touch an extent. Any context. */
+bool cow_extents_overlap(const struct cow_extents *ext, u64 pos, u64 len);
 
 /*
  * Writes a stamp at the start of each extent through the file system and reads
@@ -43,6 +49,15 @@ int cow_extents_verify(const struct cow_extents *ext, struct file *file,
  * contiguous there. The range must lie within the file. Any context.
  */
 u64 cow_extents_map(const struct cow_extents *ext, u64 pos, u64 *len);
+
+/*
+ * Raw I/O on @nr buffers of COW_BLOCK_SIZE, each a page's, at file offset @pos:
+ * hidden from interception, no file system. Waits; allocates nothing.
+ */
+int cow_raw_io(const struct cow_extents *ext, struct block_device *bdev, blk_opf_t opf, u64 pos,
+	       void *const *bufs, unsigned int nr);
+/* Reads the first @len bytes of @page at byte @pos of @bdev. */
+int cow_raw_read(struct block_device *bdev, u64 pos, struct page *page, unsigned int len);
 
 /* Writes all of it through the file system, or fails: a short write is -EIO. */
 int cow_file_write(struct file *file, const void *buf, size_t len, loff_t pos);

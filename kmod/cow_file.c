@@ -40,7 +40,6 @@ static void cow_free(struct kref *kref)
 
 	cow_extents_free(&cow->extents);
 	kfree(cow->path);
-	kfree(cow->user_path);
 	mutex_destroy(&cow->lock);
 	kfree(cow);
 }
@@ -125,6 +124,9 @@ static void unpin(struct cow_file *cow)
 	fsnotify_destroy_mark(&cow->pin->mark, pin_group);
 	fsnotify_put_mark(&cow->pin->mark);
 	cow->pin = NULL;
+	mutex_lock(&cow->lock);
+	cow->inode = NULL;
+	mutex_unlock(&cow->lock);
 }
 
 int cow_file_init(void)
@@ -191,12 +193,10 @@ int cow_set_owner(struct cow_file *cow, void *owner, void (*unmounted)(void *own
 	return ret;
 }
 
-void cow_release(struct cow_file *cow)
+void cow_detach(struct cow_file *cow)
 {
 	struct cow_hold hold;
 
-	if (!cow)
-		return;
 	cow_set_owner(cow, NULL, NULL);
 	if (!hold_get(cow, &hold)) {
 		protect(hold.inode, false);
@@ -205,7 +205,133 @@ void cow_release(struct cow_file *cow)
 	} else {
 		unpin(cow);
 	}
+}
+
+void cow_release(struct cow_file *cow)
+{
+	if (!cow)
+		return;
+	cow_detach(cow);
 	cow_put(cow);
+}
+
+/* ---- finding by name ---- */
+
+/*
+ * The dentry of @path below the root of @sb, not following links or mounts: no
+ * mount is needed. ERR_PTR.
+ */
+static struct dentry *walk(struct super_block *sb, const char *path)
+{
+	struct dentry *dentry = dget(sb->s_root), *parent;
+	char *copy = kstrdup(path, GFP_KERNEL), *rest = copy, *name;
+
+	if (!copy) {
+		dput(dentry);
+		return ERR_PTR(-ENOMEM);
+	}
+	while (!IS_ERR(dentry) && (name = strsep(&rest, "/"))) {
+		if (!*name)
+			continue;
+		parent = dentry;
+		dentry = d_is_dir(parent) ? dbd_lookup_child(parent, name) : ERR_PTR(-ENOTDIR);
+		dput(parent);
+		if (!IS_ERR(dentry) && d_is_negative(dentry)) {
+			dput(dentry);
+			dentry = ERR_PTR(-ENOENT);
+		}
+	}
+	kfree(copy);
+	return dentry;
+}
+
+static struct cow_file *cow_alloc(struct block_device *bdev)
+{
+	struct cow_file *cow = kzalloc(sizeof(*cow), GFP_KERNEL);
+
+	if (!cow)
+		return NULL;
+	kref_init(&cow->kref);
+	mutex_init(&cow->lock);
+	cow_layout_init(&cow->layout, bdev_nr_bytes(bdev));
+	return cow;
+}
+
+struct cow_file *cow_expect(const char *path, struct block_device *bdev)
+{
+	struct cow_file *cow = cow_alloc(bdev);
+
+	if (!cow)
+		return ERR_PTR(-ENOMEM);
+	cow->path = kstrdup(path, GFP_KERNEL);
+	if (!cow->path) {
+		cow_put(cow);
+		return ERR_PTR(-ENOMEM);
+	}
+	return cow;
+}
+
+static int check_found(const struct cow_file *cow, struct inode *inode)
+{
+	u64 size = i_size_read(inode);
+
+	if (S_ISREG(inode->i_mode) && !IS_SWAPFILE(inode) && !IS_IMMUTABLE(inode) &&
+	    !IS_DAX(inode) &&
+	    size >= max(cow->fsize, cow->layout.data_start << COW_BLOCK_SHIFT) &&
+	    (!cow->fsize || size == cow->fsize))
+		return 0;
+	dbd_err("%s is not the COW file that it was: no regular file, in use, or of another size",
+		cow->path);
+	return -EINVAL;
+}
+
+/* Protected first: what is mapped then stays. */
+static int attach_inode(struct cow_file *cow, struct inode *inode)
+{
+	struct cow_extents found;
+	int ret = check_found(cow, inode);
+
+	if (ret)
+		return ret;
+	unpin(cow);
+	protect(inode, true);
+	ret = cow_extents_read(&found, inode, i_size_read(inode));
+	if (!ret && cow->extents.nr && !cow_extents_equal(&found, &cow->extents)) {
+		dbd_err("the COW file %s is no longer where it was on the device", cow->path);
+		ret = -EINVAL;
+	}
+	if (!ret)
+		ret = pin_inode(cow, inode);
+	if (ret || cow->extents.nr) {
+		cow_extents_free(&found);
+	} else {
+		cow->extents = found;
+		cow->fsize = i_size_read(inode);
+	}
+	if (ret)
+		protect(inode, false);
+	return ret;
+}
+
+int cow_attach(struct cow_file *cow, struct super_block *sb)
+{
+	struct dentry *dentry;
+	int ret = 0;
+
+	mutex_lock(&cow->lock);
+	if (cow->inode && cow->inode->i_sb == sb)
+		ret = 1;
+	mutex_unlock(&cow->lock);
+	if (ret)
+		return 0; /* it was only read-only */
+	dentry = walk(sb, cow->path);
+	if (IS_ERR(dentry)) {
+		dbd_err("the COW file %s: %ld", cow->path, PTR_ERR(dentry));
+		return PTR_ERR(dentry);
+	}
+	ret = attach_inode(cow, d_inode(dentry));
+	dput(dentry);
+	return ret;
 }
 
 /* ---- removing ---- */
@@ -236,20 +362,21 @@ static int unlink_dentry(struct dentry *dentry)
 	return ret;
 }
 
-/* The name may have left the cache: look it up again where the user said. */
+/* The name may have left the cache: look it up again. */
 static struct dentry *find_name(struct cow_file *cow, struct inode *inode)
 {
 	struct dentry *dentry = d_find_any_alias(inode);
-	struct path path;
 
 	if (dentry && !IS_ROOT(dentry))
 		return dentry;
 	dput(dentry);
-	if (kern_path(cow->user_path, LOOKUP_FOLLOW, &path))
+	dentry = walk(inode->i_sb, cow->path);
+	if (IS_ERR(dentry))
 		return NULL;
-	dentry = d_inode(path.dentry) == inode ? dget(path.dentry) : NULL;
-	path_put(&path);
-	return dentry;
+	if (d_inode(dentry) == inode)
+		return dentry;
+	dput(dentry);
+	return NULL;
 }
 
 int cow_remove(struct cow_file *cow)
@@ -270,8 +397,7 @@ int cow_remove(struct cow_file *cow)
 		unpin(cow);
 	}
 	if (ret)
-		dbd_warn("cannot remove the COW file %s: %d; remove it by hand", cow->user_path,
-			 ret);
+		dbd_warn("cannot remove the COW file %s: %d; remove it by hand", cow->path, ret);
 	cow_put(cow);
 	return ret;
 }
@@ -330,7 +456,7 @@ static int remove_old(const char *name, u64 size)
 	return ret;
 }
 
-static int set_paths(struct cow_file *cow, const char *name, struct file *file)
+static int set_path(struct cow_file *cow, struct file *file)
 {
 	char *buf = kmalloc(PATH_MAX, GFP_KERNEL), *path;
 	int ret = -ENOMEM;
@@ -342,9 +468,7 @@ static int set_paths(struct cow_file *cow, const char *name, struct file *file)
 		ret = PTR_ERR(path);
 	} else {
 		cow->path = kstrdup(path, GFP_KERNEL);
-		cow->user_path = kstrdup(name, GFP_KERNEL);
-		if (cow->path && cow->user_path)
-			ret = 0;
+		ret = cow->path ? 0 : -ENOMEM;
 	}
 	kfree(buf);
 	return ret;
@@ -359,16 +483,16 @@ static int map_file(struct cow_file *cow, struct file *file, struct block_device
 	struct cow_extents first;
 	int ret;
 
-	ret = cow_extents_read(&first, file, cow->fsize);
+	ret = cow_extents_read(&first, file_inode(file), cow->fsize);
 	if (ret)
 		return ret;
 	ret = cow_extents_verify(&first, file, bdev, cow->layout.data_offset);
 	if (ret)
 		goto out;
 	protect(file_inode(file), true);
-	ret = cow_extents_read(&cow->extents, file, cow->fsize);
+	ret = cow_extents_read(&cow->extents, file_inode(file), cow->fsize);
 	if (!ret && !cow_extents_equal(&first, &cow->extents)) {
-		dbd_err("the COW file %s was moved on disk while it was set up", cow->user_path);
+		dbd_err("the COW file %s was moved on disk while it was set up", cow->path);
 		ret = -EAGAIN;
 	}
 out:
@@ -408,12 +532,9 @@ struct cow_file *cow_create(const char *name, struct super_block *sb, struct blo
 	ret = cow_check_path(name, sb);
 	if (ret)
 		return ERR_PTR(ret);
-	cow = kzalloc(sizeof(*cow), GFP_KERNEL);
+	cow = cow_alloc(bdev);
 	if (!cow)
 		return ERR_PTR(-ENOMEM);
-	kref_init(&cow->kref);
-	mutex_init(&cow->lock);
-	cow_layout_init(&cow->layout, bdev_nr_bytes(bdev));
 	cow->asked = size;
 	cow->fsize = size;
 	cow->fpos = cow->layout.data_start;
@@ -426,7 +547,7 @@ struct cow_file *cow_create(const char *name, struct super_block *sb, struct blo
 		ret = PTR_ERR(file);
 		goto free;
 	}
-	ret = set_paths(cow, name, file);
+	ret = set_path(cow, file);
 	if (!ret)
 		ret = fill_file(cow, file, sb, bdev);
 	if (ret) {
@@ -476,8 +597,8 @@ int cow_shrink(struct cow_file *cow)
 		cow->fsize = size;
 put:
 	hold_put(&hold);
-	/* The blocks behind the new end are the file system's again. */
-	cow_extents_free(&cow->extents);
+	/* The blocks behind the new end may be the file system's again. */
+	cow_extents_cut(&cow->extents, size);
 	return ret;
 }
 
@@ -553,7 +674,10 @@ static struct file *open_pinned(struct cow_hold *hold, struct vfsmount *mnt)
 	return file;
 }
 
-int cow_finish(struct cow_file *cow, const struct dbd_map *map, struct vfsmount *mnt)
+/* Calls @write with the file open and not protected. */
+static int with_file(struct cow_file *cow, const struct dbd_map *map, struct vfsmount *mnt,
+		     int (*write)(struct file *file, struct cow_file *cow,
+				  const struct dbd_map *map))
 {
 	struct cow_hold hold;
 	struct file *file;
@@ -566,18 +690,45 @@ int cow_finish(struct cow_file *cow, const struct dbd_map *map, struct vfsmount 
 	file = open_pinned(&hold, mnt);
 	if (IS_ERR(file)) {
 		ret = PTR_ERR(file);
-		goto out;
+	} else {
+		ret = write(file, cow, map);
+		filp_close(file, NULL);
 	}
-	ret = write_index(file, map);
+	protect(hold.inode, true);
+	hold_put(&hold);
+	return ret;
+}
+
+static int finish(struct file *file, struct cow_file *cow, const struct dbd_map *map)
+{
+	int ret = write_index(file, map);
+
 	if (!ret)
 		ret = vfs_fsync(file, 0);
 	if (!ret)
 		ret = write_header(file, cow, map);
 	if (!ret)
 		ret = vfs_fsync(file, 0);
-	filp_close(file, NULL);
-out:
-	protect(hold.inode, true);
-	hold_put(&hold);
 	return ret;
+}
+
+int cow_finish(struct cow_file *cow, const struct dbd_map *map, struct vfsmount *mnt)
+{
+	return with_file(cow, map, mnt, finish);
+}
+
+static int unfinish(struct file *file, struct cow_file *cow, const struct dbd_map *map)
+{
+	int ret = cow_file_write(file, page_address(ZERO_PAGE(0)), COW_BLOCK_SIZE, 0);
+
+	if (!ret)
+		ret = vfs_fsync(file, 0);
+	if (!ret)
+		cow->track = (struct cow_track_header){};
+	return ret;
+}
+
+int cow_unfinish(struct cow_file *cow, struct vfsmount *mnt)
+{
+	return with_file(cow, NULL, mnt, unfinish);
 }

@@ -32,8 +32,8 @@ struct cow_pin;
  * @seqid: of the snapshot it belongs to
  * @uuid: of the series
  * @extents: where it is on the device; constant while pinned
+ * @track: the tracking header as it is on disk; zeros: none was written
  * @path: relative to the root of its file system, with leading '/'
- * @user_path: as the caller gave it
  * @lock: guards @inode and @owner against the end of the super block
  * @inode: pinned; NULL after the file system was unmounted
  * @owner: argument of @unmounted; NULL: nobody wants to know
@@ -49,8 +49,8 @@ struct cow_file {
 	u64 seqid;
 	u8 uuid[COW_UUID_SIZE];
 	struct cow_extents extents;
+	struct cow_track_header track;
 	char *path;
-	char *user_path;
 	struct mutex lock;
 	struct inode *inode;
 	struct cow_pin *pin;
@@ -78,6 +78,20 @@ int cow_check_path(const char *path, struct super_block *sb);
 struct cow_file *cow_create(const char *path, struct super_block *sb, struct block_device *bdev,
 			    u64 size, struct file **filp);
 
+/*
+ * A file known by its name only: @path is relative to the root of the file system
+ * that will be mounted from @bdev. ERR_PTR.
+ */
+struct cow_file *cow_expect(const char *path, struct block_device *bdev);
+/*
+ * Finds the file on @sb, which is mounted, and pins it again. A file whose place
+ * was known must lie where it did; of an expected one @extents and @fsize become
+ * known. Context of a user process. -ENOENT; -EINVAL with a message.
+ */
+int cow_attach(struct cow_file *cow, struct super_block *sb);
+/* Undoes that. */
+void cow_detach(struct cow_file *cow);
+
 /* Ends the interest of the owner and the pin. The file stays where it is. */
 void cow_release(struct cow_file *cow);
 
@@ -90,7 +104,10 @@ int cow_set_owner(struct cow_file *cow, void *owner, void (*unmounted)(void *own
  */
 struct super_block *cow_hold_sb(struct cow_file *cow);
 
-/* Incremental from now on: gives the data area back. Process context. */
+/*
+ * Incremental from now on: gives the data area back. Process context, nobody
+ * does raw I/O.
+ */
 int cow_shrink(struct cow_file *cow);
 /*
  * Writes index and then header through the file system, each synced, so that
@@ -98,6 +115,8 @@ int cow_shrink(struct cow_file *cow);
  * mount of its file system.
  */
 int cow_finish(struct cow_file *cow, const struct dbd_map *map, struct vfsmount *mnt);
+/* Undoes that, wherever it stopped: in use again. */
+int cow_unfinish(struct cow_file *cow, struct vfsmount *mnt);
 /* Unpins, unlinks and releases. 0 as well when the file system is gone. */
 int cow_remove(struct cow_file *cow);
 

@@ -6,14 +6,12 @@
  * the file system they read as zeros until cow_finish() writes them; each page
  * written here has a changed block and so is among those.
  */
-#include <linux/bio.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/rculist.h>
 #include <linux/slab.h>
 
 #include "cow_index.h"
-#include "intercept.h"
 
 /* The writer runs where writes are held: no I/O of others, no endless retry. */
 #define INDEX_GFP (GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN)
@@ -26,12 +24,14 @@
  * @rcu: readers may be at it when it goes
  * @nr: which page
  * @page: its entries, as on disk
+ * @dirty: unless it was changed since; the writer's
  */
 struct cow_index_page {
 	struct list_head link;
 	struct rcu_head rcu;
 	unsigned long nr;
 	struct page *page;
+	bool dirty;
 };
 
 static struct kmem_cache *page_cache;
@@ -101,27 +101,49 @@ static unsigned long page_of(u64 block)
 	return block / COW_ENTRIES_PER_BLOCK;
 }
 
-/* Reads or writes page @nr of the file's index raw, in the pieces it lies in. */
+/* Reads or writes page @nr of the file's index raw. */
 static int index_io(struct cow_index *index, enum req_op op, unsigned long nr, struct page *page)
 {
-	u64 pos = COW_BLOCK_SIZE + ((u64)nr << COW_BLOCK_SHIFT);
-	unsigned int done = 0;
-	int ret = 0;
+	void *buf = page_address(page);
 
-	while (!ret && done < COW_BLOCK_SIZE) {
-		u64 len = COW_BLOCK_SIZE - done;
-		u64 disk = cow_extents_map(&index->cow->extents, pos + done, &len);
-		struct bio_vec vec;
-		struct bio bio;
+	return cow_raw_io(&index->cow->extents, index->bdev, op,
+			  COW_BLOCK_SIZE + ((u64)nr << COW_BLOCK_SHIFT), &buf, 1);
+}
 
-		dbd_bio_init(&bio, index->bdev, &vec, 1, op | REQ_SYNC | REQ_IDLE);
-		bio.bi_iter.bi_sector = disk >> SECTOR_SHIFT;
-		dbd_bio_hide(&bio);
-		ret = bio_add_page(&bio, page, len, done) == len ? submit_bio_wait(&bio) : -EIO;
-		bio_uninit(&bio);
-		done += len;
+static int write_back(struct cow_index *index, struct cow_index_page *p)
+{
+	int ret = p->dirty ? index_io(index, REQ_OP_WRITE, p->nr, p->page) : 0;
+
+	if (!ret) {
+		p->dirty = false;
+		set_bit(p->nr, index->on_disk);
 	}
 	return ret;
+}
+
+int cow_index_flush(struct cow_index *index)
+{
+	struct cow_index_page *p;
+	int ret;
+
+	list_for_each_entry(p, &index->lru, link) {
+		ret = write_back(index, p);
+		if (ret)
+			return ret;
+		cond_resched();
+	}
+	return 0;
+}
+
+void cow_index_set_on_disk(struct cow_index *index, const struct dbd_map *map)
+{
+	u64 nr = map->nr_blocks, b = dbd_map_next_set(map, 0, nr);
+
+	while (b < nr) {
+		set_bit(page_of(b), index->on_disk);
+		b = dbd_map_next_set(map, ((u64)page_of(b) + 1) * COW_ENTRIES_PER_BLOCK, nr);
+		cond_resched();
+	}
 }
 
 /*
@@ -131,11 +153,10 @@ static int index_io(struct cow_index *index, enum req_op op, unsigned long nr, s
 static int evict_one(struct cow_index *index)
 {
 	struct cow_index_page *p = list_first_entry(&index->lru, struct cow_index_page, link);
-	int ret = index_io(index, REQ_OP_WRITE, p->nr, p->page);
+	int ret = write_back(index, p);
 
 	if (ret)
 		return ret;
-	set_bit(p->nr, index->on_disk);
 	smp_mb__after_atomic(); /* pairs with smp_rmb() in cow_index_get() */
 	xa_erase(&index->pages, p->nr);
 	list_del(&p->link);
@@ -188,6 +209,7 @@ static struct cow_index_page *index_page_load(struct cow_index *index, unsigned 
 	if (!p)
 		return ERR_PTR(-ENOMEM);
 	p->nr = nr;
+	p->dirty = false;
 	if (test_bit(nr, index->on_disk))
 		ret = index_io(index, REQ_OP_READ, nr, p->page);
 	if (!ret)
@@ -220,6 +242,7 @@ int cow_index_set(struct cow_index *index, u64 block, unsigned int nr, u64 cow)
 			p = index_page_get(index, page_of(block));
 		if (IS_ERR(p))
 			return PTR_ERR(p);
+		p->dirty = true;
 		WRITE_ONCE(entries_of(p->page)[block % COW_ENTRIES_PER_BLOCK], cpu_to_le64(cow));
 	}
 	return 0;

@@ -54,6 +54,11 @@ void cow_index_set_limit(struct cow_index *index, u64 bytes);
  */
 int cow_index_set(struct cow_index *index, u64 block, unsigned int nr, u64 cow);
 
+/* Writes what memory has and the file has not. The writer, or while there is none. */
+int cow_index_flush(struct cow_index *index);
+/* A file taken up again: each page with a block that is set in @map is on disk. */
+void cow_index_set_on_disk(struct cow_index *index, const struct dbd_map *map);
+
 /* A reader's own copy of the page it looked at last. Zeroed, then _done(). */
 struct cow_index_reader {
 	struct page *page;

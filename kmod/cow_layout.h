@@ -5,8 +5,13 @@
  * block 0            header
  * from byte 4096     index: one __le64 for each block of the device, in whole
  *                    sections of 4096 entries
- * from data_offset   place of the write-intent log, then old blocks in the
- *                    order they were saved
+ * from data_offset   place of the write-intent log, then the tracking map, then
+ *                    old blocks in the order they were saved
+ *
+ * What the driver writes raw for itself while the file is in use is the tracking
+ * header, behind the first 64 bytes of block 0, and the tracking map: the
+ * driver's own map, a bit for each block. The first 64 bytes and the index stay
+ * as nobody wrote them then, so that no other reader takes the file for valid.
  *
  * No kernel dependency but the fixed-width types: user space tests include it.
  */
@@ -45,6 +50,35 @@ struct cow_header {
 };
 
 /*
+ * The tracking header. @crc is over the whole of block 0 with itself zero; all
+ * checksums are CRC-32 (IEEE), from ~0, not inverted.
+ */
+#define COW_TRACK_OFFSET 64u
+#define COW_TRACK_MAGIC 0x4b52545f444244ull /* "DBD_TRK" */
+#define COW_TRACK_VERSION 1u
+#define COW_TRACK_CLEAN (1u << 0) /* map, and index of a snapshot, are complete */
+#define COW_TRACK_SNAPSHOT (1u << 1) /* else incremental */
+
+struct cow_track_header {
+	__le64 magic;
+	__le32 version;
+	__le32 flags; /* COW_TRACK_* */
+	__le64 generation; /* one more each time it is written */
+	__le64 nr_blocks; /* of the device */
+	__le64 fpos; /* as in the header */
+	__le64 fsize;
+	__le64 seqid;
+	__u8 uuid[COW_UUID_SIZE];
+	__le64 asked; /* size asked for, bytes */
+	__le32 map_crc; /* of the tracking map */
+	__le32 extents_crc; /* of where the file is on the device */
+	__le32 origin_crc; /* of the device's first block: who mounts it changes that */
+	__le32 crc;
+};
+
+#define COW_MAP_BLOCKS_PER_BLOCK (COW_BLOCK_SIZE * 8ull)
+
+/*
  * A region of the write-intent log: 1 MiB, or more where the device would
  * have over a million of them. Two slots of region bits alternate; each of
  * their blocks keeps COW_INTENT_HEAD bytes for generation and checksum.
@@ -57,11 +91,13 @@ struct cow_header {
  * struct cow_layout - where the parts of a COW file are
  * @nr_blocks: blocks of the device, a last partial one counted
  * @data_offset: end of the index, in bytes
- * @data_start: first block number for old blocks, behind the log's place
+ * @map_start: first block number of the tracking map, behind the log's place
+ * @data_start: first block number for old blocks
  */
 struct cow_layout {
 	__u64 nr_blocks;
 	__u64 data_offset;
+	__u64 map_start;
 	__u64 data_start;
 };
 
@@ -80,7 +116,9 @@ static inline void cow_layout_init(struct cow_layout *l, __u64 device_bytes)
 		shift++;
 	regions = (device_bytes >> shift) + 1;
 	slot_blocks = (regions + bits_per_block - 1) / bits_per_block;
-	l->data_start = (l->data_offset >> COW_BLOCK_SHIFT) + 2 * slot_blocks;
+	l->map_start = (l->data_offset >> COW_BLOCK_SHIFT) + 2 * slot_blocks;
+	l->data_start = l->map_start + (l->nr_blocks + COW_MAP_BLOCKS_PER_BLOCK - 1) /
+					       COW_MAP_BLOCKS_PER_BLOCK;
 }
 
 #endif /* DBD_COW_LAYOUT_H */

@@ -86,7 +86,7 @@ static int ioctl_setup(void __user *arg)
 	return ret;
 }
 
-static int ioctl_reload(void __user *arg)
+static int ioctl_reload(void __user *arg, bool snapshot)
 {
 	struct reload_params params;
 	struct path_pair paths;
@@ -97,7 +97,7 @@ static int ioctl_reload(void __user *arg)
 	ret = get_paths(&paths, (const char __user *)params.bdev, (const char __user *)params.cow);
 	if (ret)
 		return ret;
-	ret = dbd_reload(paths.bdev, paths.cow, params.cache_size, params.minor);
+	ret = dbd_reload(paths.bdev, paths.cow, params.cache_size, params.minor, snapshot);
 	put_paths(&paths);
 	return ret;
 }
@@ -196,8 +196,9 @@ static long ctl_ioctl(struct file *file, unsigned int cmd, unsigned long user)
 	case IOCTL_SETUP_SNAP:
 		return ioctl_setup(arg);
 	case IOCTL_RELOAD_SNAP:
+		return ioctl_reload(arg, true);
 	case IOCTL_RELOAD_INC:
-		return ioctl_reload(arg);
+		return ioctl_reload(arg, false);
 	case IOCTL_DESTROY:
 		return ioctl_minor(arg, dbd_destroy);
 	case IOCTL_TRANSITION_INC:

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The tracked device.
+ * The tracked devices, and the commands for them.
  *
- * What the probe needs is one RCU-published struct: the map, and the snapshot
- * if one is being kept. Taking a snapshot means: prepare everything, freeze the
+ * Taking a snapshot means: prepare everything, freeze the
  * file system, publish, wait for writes in flight, thaw. Ending one means:
  * publish the same map without it, wait for held writes, throw it away. The map
  * outlives the snapshot and goes on as the map of changes.
  */
+#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -15,68 +15,19 @@
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 
-#include "copy.h"
-#include "cow_file.h"
+#include "cow_track.h"
 #include "dbd.h"
-#include "device.h"
-#include "intercept.h"
-#include "map.h"
+#include "device_impl.h"
 #include "origin.h"
-#include "snap_disk.h"
 
 #define DBD_MINORS_MAX 256
 
-/* What the probe sees; replaced as a whole. @snap NULL: only mark. */
-struct dbd_track {
-	struct dbd_map *map;
-	struct dbd_snap *snap;
-};
-
-/**
- * struct dbd_device - a tracked device
- * @minor: its number
- * @ref: the origin, held open
- * @path: its resolved path
- * @cache: bytes asked for the index, 0: default (control and view lock)
- * @snapshot: mode (control and view lock)
- * @active: the file system is mounted and the COW file pinned
- * @error: first failure, negative errno, sticks
- * @cow: present COW file (control and view lock)
- * @map: changes since the snapshot (control and view lock)
- * @snap: the snapshot being kept; freed only while the unmount callback cannot
- *	run (control lock)
- * @disk: its disk (control lock)
- * @target: interception of the origin's writes
- * @track: what the probe sees, RCU; the current one is also @map and @snap
- */
-struct dbd_device {
-	unsigned int minor;
-	struct dbd_bdev ref;
-	char *path;
-	u64 cache;
-	bool snapshot;
-	bool active;
-	int error;
-	struct cow_file *cow;
-	struct dbd_map *map;
-	struct dbd_snap *snap;
-	struct snap_disk *disk;
-	struct dbd_target target;
-	struct dbd_track __rcu *track;
-};
-
 static DEFINE_MUTEX(control_lock);
-static DEFINE_MUTEX(view_lock);
-static struct dbd_device *devices[DBD_MINORS_MAX]; /* control and view lock */
+DEFINE_MUTEX(dbd_view_lock);
+/* Changed under control and view lock; RCU for those who have neither. */
+static struct dbd_device __rcu *devices[DBD_MINORS_MAX];
 
 /* ---- states ---- */
-
-enum dbd_state { /* the interface's state bits, as they may combine */
-	DORMANT_INC = 0,
-	DORMANT_SNAP = DATTO_STATE_SNAPSHOT,
-	ACTIVE_INC = DATTO_STATE_ACTIVE,
-	ACTIVE_SNAP = DATTO_STATE_SNAPSHOT | DATTO_STATE_ACTIVE,
-};
 
 #define ANY_STATE (~0u)
 
@@ -104,106 +55,176 @@ static const struct {
 	[EV_EXPAND] = { BIT(ACTIVE_SNAP), false, false },
 };
 
-static enum dbd_state state_of(const struct dbd_device *dev)
+static struct dbd_device *device_at(unsigned int minor)
 {
-	return (dev->snapshot ? DATTO_STATE_SNAPSHOT : 0) |
-	       (READ_ONCE(dev->active) ? DATTO_STATE_ACTIVE : 0);
+	return rcu_dereference_protected(devices[minor], lockdep_is_held(&control_lock) ||
+						 lockdep_is_held(&dbd_view_lock));
+}
+
+/* A mount that was not noticed is noticed now. */
+static void catch_up(struct dbd_device *dev)
+{
+	struct super_block *sb;
+
+	if (READ_ONCE(dev->active) || dev->dead)
+		return;
+	sb = dbd_origin_sb(dev->ref.bdev);
+	if (!sb)
+		return;
+	dbd_device_follow(dev, sb);
+	deactivate_super(sb);
+}
+
+static int check_accepts(struct dbd_device *dev, enum dbd_event event)
+{
+	if (accepts[event].exclusive && !dbd_snap_disk_close(dev->disk))
+		return -EBUSY;
+	catch_up(dev);
+	if ((accepts[event].states & BIT(state_of(dev))) &&
+	    (accepts[event].when_failed || !READ_ONCE(dev->error)))
+		return 0;
+	if (accepts[event].exclusive)
+		dbd_snap_disk_reopen(dev->disk);
+	return -EINVAL;
 }
 
 /*
- * The device of @minor if it accepts @event, else ERR_PTR. An exclusive event
- * leaves the snapshot's disk closed: dbd_snap_disk_reopen() if it fails.
+ * The device of @minor, locked until device_done(), if it accepts @event, else
+ * ERR_PTR. An exclusive event leaves the snapshot's disk closed.
  */
 static struct dbd_device *device_for(unsigned int minor, enum dbd_event event)
 {
 	struct dbd_device *dev;
+	int ret;
 
 	lockdep_assert_held(&control_lock);
 	if (minor >= dbd_max_devices)
 		return ERR_PTR(-EINVAL);
-	dev = devices[minor];
+	dev = device_at(minor);
 	if (!dev)
 		return ERR_PTR(-ENOENT);
-	if (accepts[event].exclusive && !dbd_snap_disk_close(dev->disk))
-		return ERR_PTR(-EBUSY);
-	if ((accepts[event].states & BIT(state_of(dev))) &&
-	    (accepts[event].when_failed || !READ_ONCE(dev->error)))
+	mutex_lock(&dev->lock);
+	ret = check_accepts(dev, event);
+	if (!ret)
 		return dev;
-	if (accepts[event].exclusive)
-		dbd_snap_disk_reopen(dev->disk);
-	return ERR_PTR(-EINVAL);
+	mutex_unlock(&dev->lock);
+	return ERR_PTR(ret);
 }
 
-/* ---- the write path ---- */
-
-static struct dbd_device *device_of(struct dbd_target *t)
+/* The disk, if there is one by now, can be opened again. */
+static void device_done(struct dbd_device *dev)
 {
-	return container_of(t, struct dbd_device, target);
+	dbd_snap_disk_reopen(dev->disk);
+	mutex_unlock(&dev->lock);
 }
 
-static u64 first_block(sector_t first)
+/* ---- checks ---- */
+
+static bool tracked(struct block_device *bdev)
 {
-	return first / COW_SECTORS_PER_BLOCK;
+	unsigned int i;
+
+	for (i = 0; i < dbd_max_devices; i++)
+		if (device_at(i) && device_at(i)->ref.bdev->bd_dev == bdev->bd_dev)
+			return true;
+	return false;
 }
 
-static u64 end_block(sector_t first, sector_t nr)
+struct dbd_device *dbd_device_on(dev_t bdev)
 {
-	return DIV_ROUND_UP_ULL(first + nr, COW_SECTORS_PER_BLOCK);
-}
+	unsigned int i;
 
-static enum dbd_verdict filter_write(struct dbd_target *t, struct bio *bio, sector_t first,
-				     sector_t nr)
-{
-	struct dbd_device *dev = device_of(t);
-	struct dbd_track *track = rcu_dereference(dev->track);
-	u64 b = first_block(first), end = end_block(first, nr);
+	for (i = 0; i < dbd_max_devices; i++) {
+		struct dbd_device *dev = rcu_dereference(devices[i]);
 
-	if (track->snap && !READ_ONCE(dev->error)) {
-		if (dbd_map_next_clear(track->map, b, end) == end)
-			return DBD_PASS;
-		return DBD_DIVERT;
+		if (dev && dev->ref.bdev->bd_dev == bdev)
+			return dev;
 	}
-	dbd_map_set(track->map, b, end - b);
-	return DBD_PASS;
+	return NULL;
 }
 
-/* Error first: a reader that gets what this write leaves sees it. */
-static void missed_write(struct dbd_target *t, struct bio *bio, sector_t first, sector_t nr)
-{
-	struct dbd_track *track = rcu_dereference(device_of(t)->track);
-	u64 b = first_block(first), end = end_block(first, nr);
+/* ---- making and ending a device ---- */
 
-	if (track->snap) /* it may have ended since the filter looked */
-		dbd_snap_fail(track->snap, -EOPNOTSUPP, "a write that cannot be held", b);
-	dbd_map_set(track->map, b, end - b);
+static void device_release(struct kref *kref)
+{
+	struct dbd_device *dev = container_of(kref, struct dbd_device, kref);
+
+	if (dev->ref.bdev)
+		dbd_bdev_close(&dev->ref);
+	kfree(dev->path);
+	mutex_destroy(&dev->lock);
+	kfree(dev);
 }
 
-/* The snapshot is not freed while a bio is diverted. */
-static void hold_write(struct dbd_target *t, struct bio *bio)
+void dbd_device_put(struct dbd_device *dev)
 {
-	/*
-	 * The filter saw a track with a snapshot; @snap was set before that was
-	 * published (rcu_assign_pointer()).
-	 */
-	smp_rmb();
-	dbd_snap_hold(device_of(t)->snap, bio);
+	kref_put(&dev->kref, device_release);
 }
 
-static const struct dbd_target_ops write_ops = {
-	.filter = filter_write,
-	.missed = missed_write,
-	.held = hold_write,
-};
-
-/* Publishes map and snapshot to the probe; frees what was published before. */
-static void publish(struct dbd_device *dev, struct dbd_track *track)
+/* The checks of setup and reload, up to the COW file. ERR_PTR. */
+static struct dbd_device *device_open(const char *bdev, u64 cache, unsigned int minor)
 {
-	struct dbd_track *old = rcu_dereference_protected(dev->track,
-							  lockdep_is_held(&control_lock));
+	struct dbd_device *dev;
+	int ret;
 
-	rcu_assign_pointer(dev->track, track);
-	dbd_target_sync(&dev->target);
-	kfree(old);
+	if (minor >= dbd_max_devices)
+		return ERR_PTR(-EINVAL);
+	if (device_at(minor))
+		return ERR_PTR(-EBUSY);
+	dev = kzalloc(sizeof(*dev), GFP_KERNEL);
+	if (!dev)
+		return ERR_PTR(-ENOMEM);
+	kref_init(&dev->kref);
+	mutex_init(&dev->lock);
+	INIT_DELAYED_WORK(&dev->settle, dbd_device_settle_work);
+	dev->minor = minor;
+	dev->cache = cache;
+	ret = dbd_bdev_open(bdev, &dev->ref);
+	if (!ret)
+		ret = dbd_resolve_path(bdev, &dev->path);
+	if (ret) {
+		dbd_device_put(dev);
+		return ERR_PTR(ret);
+	}
+	return dev;
+}
+
+static int refuse(const struct dbd_device *dev, int ret, const char *why)
+{
+	dbd_err("%s cannot be tracked: %s: %d", dev->path, why, ret);
+	return ret;
+}
+
+static int check_trackable(struct dbd_device *dev)
+{
+	if (tracked(dev->ref.bdev))
+		return refuse(dev, -EINVAL, "it is tracked already");
+	if (bdev_is_zoned(dev->ref.bdev))
+		return refuse(dev, -EOPNOTSUPP, "it is a zoned device");
+	if (blk_queue_dax(bdev_get_queue(dev->ref.bdev)))
+		return refuse(dev, -EOPNOTSUPP, "it can be written past the block layer (DAX)");
+	return 0;
+}
+
+/* What setup demands of the device and of @sb, found on it or NULL. */
+static int check_origin(struct dbd_device *dev, struct super_block *sb)
+{
+	if (!sb)
+		return refuse(dev, -EINVAL, "no ext4 or xfs file system is mounted from it");
+	if (sb_rdonly(sb))
+		return refuse(dev, -EINVAL, "it is mounted read-only");
+	if (dbd_sb_frozen(sb))
+		return refuse(dev, -EBUSY, "its file system is frozen");
+	return check_trackable(dev);
+}
+
+static u64 default_cow_size(const struct dbd_device *dev)
+{
+	u64 bytes = bdev_nr_bytes(dev->ref.bdev), hundredth = div_u64(bytes, 100);
+
+	/* bytes * percent / 100, rounded down, without overflow */
+	return hundredth * dbd_cow_percent_default +
+	       (bytes - hundredth * 100) * dbd_cow_percent_default / 100;
 }
 
 static struct dbd_track *new_track(struct dbd_map *map, struct dbd_snap *snap)
@@ -215,104 +236,6 @@ static struct dbd_track *new_track(struct dbd_map *map, struct dbd_snap *snap)
 		track->snap = snap;
 	}
 	return track;
-}
-
-/*
- * The file system has ended: no raw I/O from here on. The map goes on. This
- * version does not take up the COW file again at the next mount, so a snapshot
- * is lost.
- */
-static void device_unmounted(void *owner)
-{
-	struct dbd_device *dev = owner;
-
-	WRITE_ONCE(dev->active, false);
-	if (dev->snap) {
-		dbd_snap_fail(dev->snap, -ESTALE, "its file system was unmounted", 0);
-		dbd_snap_quiesce(dev->snap);
-	}
-	dbd_info("/dev/datto%u: dormant: its file system was unmounted", dev->minor);
-}
-
-/* ---- checks ---- */
-
-static bool tracked(struct block_device *bdev)
-{
-	unsigned int i;
-
-	for (i = 0; i < dbd_max_devices; i++)
-		if (devices[i] && devices[i]->ref.bdev->bd_dev == bdev->bd_dev)
-			return true;
-	return false;
-}
-
-/* ---- making and ending a device ---- */
-
-/* Frees what device_open() made; nothing points at @dev. */
-static void device_free(struct dbd_device *dev)
-{
-	if (dev->ref.bdev)
-		dbd_bdev_close(&dev->ref);
-	kfree(dev->path);
-	kfree(dev);
-}
-
-/* The checks of setup and reload, up to the COW file. ERR_PTR. */
-static struct dbd_device *device_open(const char *bdev, u64 cache, unsigned int minor)
-{
-	struct dbd_device *dev;
-	int ret;
-
-	if (minor >= dbd_max_devices)
-		return ERR_PTR(-EINVAL);
-	if (devices[minor])
-		return ERR_PTR(-EBUSY);
-	dev = kzalloc(sizeof(*dev), GFP_KERNEL);
-	if (!dev)
-		return ERR_PTR(-ENOMEM);
-	dev->minor = minor;
-	dev->cache = cache;
-	ret = dbd_bdev_open(bdev, &dev->ref);
-	if (!ret)
-		ret = dbd_resolve_path(bdev, &dev->path);
-	if (ret) {
-		device_free(dev);
-		return ERR_PTR(ret);
-	}
-	return dev;
-}
-
-static int refuse(const struct dbd_device *dev, int ret, const char *why)
-{
-	dbd_err("no snapshot of %s: %s: %d", dev->path, why, ret);
-	return ret;
-}
-
-/* What setup demands of the device and of @sb, found on it or NULL. */
-static int check_origin(struct dbd_device *dev, struct super_block *sb)
-{
-	if (!sb)
-		return refuse(dev, -EINVAL, "no ext4 or xfs file system is mounted from it");
-	if (sb_rdonly(sb))
-		return refuse(dev, -EINVAL, "it is mounted read-only");
-	if (tracked(dev->ref.bdev))
-		return refuse(dev, -EINVAL, "it is tracked already");
-	if (bdev_is_zoned(dev->ref.bdev))
-		return refuse(dev, -EOPNOTSUPP, "it is a zoned device");
-	if (blk_queue_dax(bdev_get_queue(dev->ref.bdev)))
-		return refuse(dev, -EOPNOTSUPP, "it can be written past the block layer (DAX)");
-	if (dbd_sb_frozen(sb))
-		return refuse(dev, -EBUSY, "its file system is frozen");
-	return 0;
-}
-
-static u64 default_cow_size(const struct dbd_device *dev)
-{
-	u64 bytes = bdev_nr_bytes(dev->ref.bdev), hundredth = div_u64(bytes, 100);
-
-	/* bytes * percent / 100, rounded down, without overflow */
-	return hundredth * dbd_cow_percent_default +
-	       (bytes - hundredth * 100) * dbd_cow_percent_default / 100;
 }
 
 /* Map, snapshot and published struct of a new snapshot, not yet in use. */
@@ -337,7 +260,7 @@ static int parts_make(struct dbd_device *dev, struct cow_file *cow, u64 cache,
 	p->map = dbd_map_alloc(cow->layout.nr_blocks);
 	if (!p->map)
 		return -ENOMEM;
-	p->snap = dbd_snap_create(dev->minor, &dev->target, cow, p->map, &dev->error,
+	p->snap = dbd_snap_create(dev->minor, &dev->tracker.target, cow, p->map, &dev->error,
 				  cache ?: dbd_cache_default);
 	if (IS_ERR(p->snap)) {
 		int ret = PTR_ERR(p->snap);
@@ -358,11 +281,11 @@ static int parts_make(struct dbd_device *dev, struct cow_file *cow, u64 cache,
 static void parts_install(struct dbd_device *dev, struct snap_parts *p, struct cow_file *cow)
 {
 	dev->snap = p->snap;
-	mutex_lock(&view_lock);
+	mutex_lock(&dbd_view_lock);
 	dev->map = p->map;
 	dev->cow = cow;
 	dev->snapshot = true;
-	mutex_unlock(&view_lock);
+	mutex_unlock(&dbd_view_lock);
 }
 
 static void end_freeze(struct dbd_device *dev)
@@ -389,14 +312,13 @@ static int start_first(struct dbd_device *dev, struct super_block *sb, struct sn
 		return ret;
 	parts_install(dev, p, cow);
 	WRITE_ONCE(dev->active, true);
-	RCU_INIT_POINTER(dev->track, p->track);
-	dbd_target_arm(&dev->target);
-	dbd_target_drain(&dev->target);
+	dbd_tracker_start(&dev->tracker, p->track);
+	dbd_target_drain(&dev->tracker.target);
 	end_freeze(dev);
 	return 0;
 }
 
-static int add_disk_of(struct dbd_device *dev)
+int dbd_device_add_disk(struct dbd_device *dev)
 {
 	struct snap_disk *disk = dbd_snap_disk_add(dev->snap, &dev->active);
 
@@ -414,8 +336,7 @@ static void device_stop(struct dbd_device *dev)
 {
 	if (dev->snap)
 		dbd_snap_stop_keeping(dev->snap);
-	dbd_target_disarm(&dev->target);
-	dbd_target_wait_held(&dev->target);
+	dbd_tracker_stop(&dev->tracker);
 	dbd_snap_disk_remove(dev->disk);
 	dev->disk = NULL;
 	if (dev->snap)
@@ -423,16 +344,23 @@ static void device_stop(struct dbd_device *dev)
 	cow_set_owner(dev->cow, NULL, NULL);
 	dbd_snap_destroy(dev->snap);
 	dev->snap = NULL;
-	kfree(rcu_dereference_protected(dev->track, lockdep_is_held(&control_lock)));
-	dbd_target_destroy(&dev->target);
+	dbd_tracker_destroy(&dev->tracker);
 	dbd_map_free(dev->map);
 }
 
 static void table_set(unsigned int minor, struct dbd_device *dev)
 {
-	mutex_lock(&view_lock);
-	devices[minor] = dev;
-	mutex_unlock(&view_lock);
+	mutex_lock(&dbd_view_lock);
+	rcu_assign_pointer(devices[minor], dev);
+	mutex_unlock(&dbd_view_lock);
+}
+
+/* Nobody finds the device any more; events on their way find it dead. */
+static void table_remove(struct dbd_device *dev)
+{
+	dev->dead = true;
+	table_set(dev->minor, NULL);
+	synchronize_rcu_expedited();
 }
 
 /* From the checked device and its file system to a running snapshot. */
@@ -451,30 +379,42 @@ static int device_start(struct dbd_device *dev, struct super_block *sb, const ch
 			 dev->path, cow->fsize, cow->fpos << COW_BLOCK_SHIFT);
 	cow->seqid = 1;
 	get_random_bytes(cow->uuid, sizeof(cow->uuid));
-	ret = dbd_target_init(&dev->target, dev->ref.bdev, &write_ops);
+	ret = dbd_tracker_init(&dev->tracker, dev->minor, dev->ref.bdev, &dev->error,
+			       dbd_device_unsealed);
 	if (ret)
 		goto remove_cow;
 	ret = parts_make(dev, cow, dev->cache, &parts);
 	if (ret)
-		goto destroy_target;
-	cow_set_owner(cow, dev, device_unmounted);
+		goto destroy_tracker;
+	cow_set_owner(cow, dev, dbd_device_unmounted);
 	ret = start_first(dev, sb, &parts, cow);
 	if (ret) {
 		cow_set_owner(cow, NULL, NULL);
 		parts_free(&parts);
-		goto destroy_target;
+		goto destroy_tracker;
 	}
-	ret = add_disk_of(dev);
+	ret = dbd_device_add_disk(dev);
 	if (ret) {
 		device_stop(dev);
 		goto remove_cow;
 	}
 	return 0;
-destroy_target:
-	dbd_target_destroy(&dev->target);
+destroy_tracker:
+	dbd_tracker_destroy(&dev->tracker);
 remove_cow:
 	cow_remove(cow);
 	return ret;
+}
+
+/* From here on the device is found; it may have been remounted read-only since. */
+static void device_publish(struct dbd_device *dev, struct super_block *sb)
+{
+	mutex_lock(&dev->lock);
+	dbd_device_activated(dev);
+	table_set(dev->minor, dev);
+	dbd_device_follow(dev, sb);
+	mutex_unlock(&dev->lock);
+	dbd_info("/dev/datto%u: snapshot 1 of %s", dev->minor, dev->path);
 }
 
 static int setup_locked(const char *bdev, const char *cow, u64 size, u64 cache, unsigned int minor)
@@ -490,34 +430,127 @@ static int setup_locked(const char *bdev, const char *cow, u64 size, u64 cache, 
 	ret = check_origin(dev, sb);
 	if (!ret)
 		ret = device_start(dev, sb, cow, size ?: default_cow_size(dev));
-	if (!ret) {
-		__module_get(THIS_MODULE);
-		table_set(minor, dev);
-		dbd_info("/dev/datto%u: snapshot 1 of %s", minor, dev->path);
-	}
+	if (!ret)
+		device_publish(dev, sb);
 	if (sb)
 		deactivate_super(sb);
 	if (ret)
-		device_free(dev);
+		dbd_device_put(dev);
 	return ret;
 }
 
-static int reload_locked(const char *bdev, u64 cache, unsigned int minor)
+/* What reload demands of the device and of @sb, found on it or NULL. */
+static int check_reload(struct dbd_device *dev, struct super_block *sb)
+{
+	if (sb && !sb_rdonly(sb))
+		return refuse(dev, -EINVAL, "it is mounted read-write already");
+	return check_trackable(dev);
+}
+
+/*
+ * Tracking begins now, though the COW file is not known before the file system
+ * is mounted: nothing that happens in between is missed.
+ */
+static int start_unverified(struct dbd_device *dev)
+{
+	struct dbd_track *track = NULL;
+	int ret;
+
+	ret = dbd_tracker_init(&dev->tracker, dev->minor, dev->ref.bdev, &dev->error,
+			       dbd_device_unsealed);
+	if (ret)
+		return ret;
+	ret = -ENOMEM;
+	dev->map = dbd_map_alloc(dev->cow->layout.nr_blocks);
+	if (!dev->map)
+		goto destroy_tracker;
+	if (dev->snapshot) {
+		dev->snap = dbd_snap_create(dev->minor, &dev->tracker.target, dev->cow, dev->map,
+					    &dev->error, dev->cache ?: dbd_cache_default);
+		if (IS_ERR(dev->snap)) {
+			ret = PTR_ERR(dev->snap);
+			dev->snap = NULL;
+			goto free_map;
+		}
+		dbd_snap_park(dev->snap);
+	}
+	track = new_track(dev->map, dev->snap);
+	if (!track)
+		goto free_snap;
+	dbd_tracker_start(&dev->tracker, track);
+	dbd_target_drain(&dev->tracker.target);
+	ret = cow_track_origin_crc(dev->ref.bdev, &dev->origin_crc);
+	if (ret)
+		device_stop(dev);
+	return ret;
+free_snap:
+	dbd_snap_destroy(dev->snap);
+free_map:
+	dbd_map_free(dev->map);
+destroy_tracker:
+	dbd_tracker_destroy(&dev->tracker);
+	return ret;
+}
+
+static int reload_locked(const char *bdev, const char *cow, u64 cache, unsigned int minor,
+			 bool snapshot)
 {
 	struct super_block *sb;
 	struct dbd_device *dev;
-	int ret = -EOPNOTSUPP;
+	int ret;
 
 	dev = device_open(bdev, cache, minor);
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
+	dev->snapshot = snapshot;
+	dev->unverified = true;
 	sb = dbd_origin_sb(dev->ref.bdev);
-	if ((sb && !sb_rdonly(sb)) || tracked(dev->ref.bdev))
-		ret = -EINVAL;
+	ret = check_reload(dev, sb);
 	if (sb)
 		deactivate_super(sb);
-	device_free(dev);
+	if (ret)
+		goto put;
+	dev->cow = cow_expect(cow, dev->ref.bdev);
+	if (IS_ERR(dev->cow)) {
+		ret = PTR_ERR(dev->cow);
+		goto put;
+	}
+	ret = start_unverified(dev);
+	if (ret) {
+		cow_release(dev->cow);
+		goto put;
+	}
+	table_set(minor, dev);
+	/* It may have been mounted since it was looked at. */
+	mutex_lock(&dev->lock);
+	catch_up(dev);
+	mutex_unlock(&dev->lock);
+	dbd_info("datto%u: %s is tracked; its COW file is looked at when it is mounted", minor,
+		 dev->path);
+	return 0;
+put:
+	dbd_device_put(dev);
 	return ret;
+}
+
+/* The device is locked and nobody has its disk open. */
+static void device_end(struct dbd_device *dev, void (*end_cow)(struct cow_file *cow))
+{
+	bool held = dev->holds_module;
+
+	table_remove(dev);
+	device_stop(dev);
+	end_cow(dev->cow);
+	mutex_unlock(&dev->lock);
+	cancel_delayed_work_sync(&dev->settle);
+	dbd_device_put(dev);
+	if (held)
+		module_put(THIS_MODULE);
+}
+
+static void remove_cow(struct cow_file *cow)
+{
+	cow_remove(cow);
 }
 
 static int destroy_locked(unsigned int minor)
@@ -527,19 +560,21 @@ static int destroy_locked(unsigned int minor)
 
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
+	if (dev->unverified) {
+		device_end(dev, cow_release); /* the file was never ours */
+		return 0;
+	}
 	sb = cow_hold_sb(dev->cow);
 	if (!IS_ERR(sb) && dbd_sb_frozen(sb)) {
 		deactivate_super(sb);
-		dbd_snap_disk_reopen(dev->disk);
+		device_done(dev);
 		return -EBUSY;
 	}
-	table_set(minor, NULL);
-	device_stop(dev);
-	cow_remove(dev->cow);
+	/* A file that cannot be removed must not be taken up by a reload. */
+	dbd_tracker_unseal(&dev->tracker);
+	device_end(dev, remove_cow);
 	if (!IS_ERR(sb))
 		deactivate_super(sb);
-	device_free(dev);
-	module_put(THIS_MODULE);
 	return 0;
 }
 
@@ -552,15 +587,15 @@ static int destroy_locked(unsigned int minor)
  */
 static void stop_snapshot(struct dbd_device *dev, struct dbd_track *track)
 {
-	publish(dev, track);
+	dbd_tracker_publish(&dev->tracker, track);
 	dbd_snap_stop_keeping(dev->snap);
-	dbd_target_wait_held(&dev->target);
+	dbd_target_wait_held(&dev->tracker.target);
 	dbd_snap_disk_remove(dev->disk);
 	dev->disk = NULL;
 	dbd_snap_quiesce(dev->snap);
-	mutex_lock(&view_lock);
+	mutex_lock(&dbd_view_lock);
 	dev->snapshot = false;
-	mutex_unlock(&view_lock);
+	mutex_unlock(&dbd_view_lock);
 	dbd_snap_destroy(dev->snap);
 	dev->snap = NULL;
 }
@@ -577,7 +612,7 @@ static int transition_inc_locked(unsigned int minor)
 	sb = cow_hold_sb(dev->cow);
 	if (IS_ERR(sb)) {
 		ret = -EINVAL; /* being unmounted: no longer active */
-		goto reopen;
+		goto done;
 	}
 	if (dbd_sb_frozen(sb)) {
 		ret = -EBUSY;
@@ -594,12 +629,10 @@ static int transition_inc_locked(unsigned int minor)
 		dbd_warn("%s: cannot give the COW file's data area back: %d", dev->path, ret);
 	/* The map is what counts now; a failure on the last metres shows there. */
 	ret = READ_ONCE(dev->error);
-	deactivate_super(sb);
-	return ret;
 put_sb:
 	deactivate_super(sb);
-reopen:
-	dbd_snap_disk_reopen(dev->disk);
+done:
+	device_done(dev);
 	return ret;
 }
 
@@ -619,8 +652,8 @@ static int start_next(struct dbd_device *dev, struct super_block *sb, struct sna
 	if (ret)
 		return ret;
 	parts_install(dev, p, cow);
-	publish(dev, p->track);
-	dbd_target_drain(&dev->target);
+	dbd_tracker_publish(&dev->tracker, p->track);
+	dbd_target_drain(&dev->tracker.target);
 	end_freeze(dev);
 	return 0;
 }
@@ -630,16 +663,21 @@ static int start_next(struct dbd_device *dev, struct super_block *sb, struct sna
  * since the old one. @track: for the incremental mode.
  */
 static void return_to_incremental(struct dbd_device *dev, struct predecessor *old,
-				  struct dbd_track *track)
+				  struct dbd_track *track, struct vfsmount *mnt)
 {
+	int ret = cow_unfinish(old->cow, mnt);
+
+	if (ret)
+		dbd_warn("%s: cannot take back the header of the COW file %s: %d", dev->path,
+			 old->cow->path, ret);
 	track->map = dev->map;
 	stop_snapshot(dev, track);
 	dbd_map_merge(dev->map, old->map);
 	dbd_map_free(old->map);
-	mutex_lock(&view_lock);
+	mutex_lock(&dbd_view_lock);
 	dev->cow = old->cow;
-	mutex_unlock(&view_lock);
-	cow_set_owner(old->cow, dev, device_unmounted);
+	mutex_unlock(&dbd_view_lock);
+	cow_set_owner(old->cow, dev, dbd_device_unmounted);
 	WRITE_ONCE(dev->error, 0);
 }
 
@@ -656,7 +694,7 @@ static int next_snapshot(struct dbd_device *dev, struct cow_file *cow, struct vf
 	ret = parts_make(dev, cow, 0, &parts);
 	if (ret)
 		goto free_back;
-	cow_set_owner(cow, dev, device_unmounted);
+	cow_set_owner(cow, dev, dbd_device_unmounted);
 	ret = start_next(dev, mnt->mnt_sb, &parts, cow);
 	if (ret) {
 		parts_free(&parts);
@@ -666,10 +704,10 @@ static int next_snapshot(struct dbd_device *dev, struct cow_file *cow, struct vf
 	cow_set_owner(old.cow, NULL, NULL);
 	ret = cow_finish(old.cow, old.map, mnt);
 	if (!ret)
-		ret = add_disk_of(dev);
+		ret = dbd_device_add_disk(dev);
 	if (ret) {
 		dbd_err("%s: no transition to snapshot: %d", dev->path, ret);
-		return_to_incremental(dev, &old, back);
+		return_to_incremental(dev, &old, back, mnt);
 		return ret;
 	}
 	cow_release(old.cow);
@@ -690,8 +728,10 @@ static int transition_snap_locked(const char *cow_path, u64 size, unsigned int m
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
 	sb = cow_hold_sb(dev->cow);
-	if (IS_ERR(sb))
-		return -EINVAL; /* being unmounted: no longer active */
+	if (IS_ERR(sb)) {
+		ret = -EINVAL; /* being unmounted: no longer active */
+		goto done;
+	}
 	if (dbd_sb_frozen(sb)) {
 		ret = -EBUSY;
 		goto put_sb;
@@ -709,12 +749,14 @@ static int transition_snap_locked(const char *cow_path, u64 size, unsigned int m
 		cow_remove(cow);
 		goto put_sb;
 	}
-	mutex_lock(&view_lock);
+	mutex_lock(&dbd_view_lock);
 	dev->cache = 0;
-	mutex_unlock(&view_lock);
+	mutex_unlock(&dbd_view_lock);
 	dbd_info("/dev/datto%u: snapshot %llu of %s", minor, cow->seqid, dev->path);
 put_sb:
 	deactivate_super(sb);
+done:
+	device_done(dev);
 	return ret;
 }
 
@@ -724,13 +766,24 @@ static int reconfigure_locked(u64 cache, unsigned int minor)
 
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
-	mutex_lock(&view_lock);
+	mutex_lock(&dbd_view_lock);
 	dev->cache = cache;
-	mutex_unlock(&view_lock);
+	mutex_unlock(&dbd_view_lock);
 	if (dev->snap)
 		cow_index_set_limit(&dev->snap->index, cache ?: dbd_cache_default);
-	dbd_snap_disk_reopen(dev->disk);
+	device_done(dev);
 	return 0;
+}
+
+/* Growing the COW file is not in this version: it says so, after the checks. */
+static int expand_locked(unsigned int minor)
+{
+	struct dbd_device *dev = device_for(minor, EV_EXPAND);
+
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	device_done(dev);
+	return -EOPNOTSUPP;
 }
 
 /* ---- the calls ---- */
@@ -750,9 +803,9 @@ int dbd_setup(const char *bdev, const char *cow, u64 size, u64 cache, unsigned i
 	return LOCKED(setup_locked(bdev, cow, size, cache, minor));
 }
 
-int dbd_reload(const char *bdev, const char *cow, u64 cache, unsigned int minor)
+int dbd_reload(const char *bdev, const char *cow, u64 cache, unsigned int minor, bool snapshot)
 {
-	return LOCKED(reload_locked(bdev, cache, minor));
+	return LOCKED(reload_locked(bdev, cow, cache, minor, snapshot));
 }
 
 int dbd_destroy(unsigned int minor)
@@ -775,10 +828,74 @@ int dbd_reconfigure(u64 cache, unsigned int minor)
 	return LOCKED(reconfigure_locked(cache, minor));
 }
 
-/* Growing the COW file is not in this version: it says so, after the checks. */
 int dbd_expand(unsigned int minor)
 {
-	return LOCKED(PTR_ERR_OR_ZERO(device_for(minor, EV_EXPAND)) ?: -EOPNOTSUPP);
+	return LOCKED(expand_locked(minor));
+}
+
+/* ---- at the end of the machine's run, or the module's ---- */
+
+#define SEAL_PATIENCE_MS 5000
+
+/* A device that is busy for long must not keep the machine from rebooting. */
+static bool lock_soon(struct dbd_device *dev)
+{
+	unsigned int ms;
+
+	for (ms = 0; ms < SEAL_PATIENCE_MS; ms += 10) {
+		if (mutex_trylock(&dev->lock))
+			return true;
+		msleep(10);
+	}
+	return false;
+}
+
+static struct dbd_device *device_hold(unsigned int minor)
+{
+	struct dbd_device *dev;
+
+	mutex_lock(&dbd_view_lock);
+	dev = device_at(minor);
+	if (dev)
+		kref_get(&dev->kref);
+	mutex_unlock(&dbd_view_lock);
+	return dev;
+}
+
+void dbd_devices_seal(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < dbd_max_devices; i++) {
+		struct dbd_device *dev = device_hold(i);
+
+		if (!dev)
+			continue;
+		if (lock_soon(dev)) {
+			if (!dev->dead && !dev->unverified)
+				dbd_tracker_seal(&dev->tracker, dev->cow);
+			mutex_unlock(&dev->lock);
+		}
+		dbd_device_put(dev);
+	}
+}
+
+void dbd_devices_exit(void)
+{
+	unsigned int i;
+
+	mutex_lock(&control_lock);
+	for (i = 0; i < dbd_max_devices; i++) {
+		struct dbd_device *dev = device_at(i);
+
+		if (!dev)
+			continue;
+		mutex_lock(&dev->lock);
+		if (!dev->unverified)
+			dbd_tracker_seal(&dev->tracker, dev->cow);
+		device_end(dev, cow_release);
+	}
+	mutex_unlock(&control_lock);
 }
 
 /* ---- what is shown ---- */
@@ -791,11 +908,13 @@ static void fill_view(const struct dbd_device *dev, struct dbd_view *view)
 	info->state = state_of(dev);
 	info->error = READ_ONCE(dev->error);
 	info->cache_size = dev->cache ?: dbd_cache_default;
+	strscpy(info->cow, dev->cow->path, sizeof(info->cow));
+	strscpy(info->bdev, dev->path, sizeof(info->bdev));
+	if (dev->unverified)
+		return;
 	info->falloc_size = dev->cow->fsize;
 	info->seqid = dev->cow->seqid;
 	memcpy(info->uuid, dev->cow->uuid, sizeof(info->uuid));
-	strscpy(info->cow, dev->cow->path, sizeof(info->cow));
-	strscpy(info->bdev, dev->path, sizeof(info->bdev));
 	info->version = COW_VERSION;
 	info->nr_changed_blocks = dbd_map_nr_set(dev->map);
 	view->asked = dev->cow->asked;
@@ -808,12 +927,12 @@ int dbd_device_view(unsigned int minor, struct dbd_view *view)
 	if (minor >= dbd_max_devices)
 		return -EINVAL;
 	memset(view, 0, sizeof(*view));
-	mutex_lock(&view_lock);
-	if (devices[minor]) {
-		fill_view(devices[minor], view);
+	mutex_lock(&dbd_view_lock);
+	if (device_at(minor)) {
+		fill_view(device_at(minor), view);
 		ret = 0;
 	}
-	mutex_unlock(&view_lock);
+	mutex_unlock(&dbd_view_lock);
 	return ret;
 }
 
@@ -821,9 +940,9 @@ int dbd_free_minor(void)
 {
 	unsigned int i;
 
-	mutex_lock(&view_lock);
-	for (i = 0; i < dbd_max_devices && devices[i]; i++)
+	mutex_lock(&dbd_view_lock);
+	for (i = 0; i < dbd_max_devices && device_at(i); i++)
 		;
-	mutex_unlock(&view_lock);
+	mutex_unlock(&dbd_view_lock);
 	return i < dbd_max_devices ? (int)i : -ENOENT;
 }

@@ -4,9 +4,10 @@
  *
  * Locks, outermost first:
  *   control lock (device.c): one changing call at a time
- *   cow_file.lock
- *   view lock (device.c): what dbd_device_info() shows; never held across I/O
- * The unmount callback runs under cow_file.lock without the control lock.
+ *   device lock: one change of a device at a time, by a call or by an event
+ *   cow_file.lock; the tracker's locks
+ *   view lock (device.c): what dbd_device_view() shows; never held across I/O
+ * The unmount callback runs under cow_file.lock alone.
  */
 #ifndef DBD_DEVICE_H
 #define DBD_DEVICE_H
@@ -30,12 +31,20 @@ struct dbd_view {
  * has changed nothing. Ioctl context. Sizes in bytes, 0: the default.
  */
 int dbd_setup(const char *bdev, const char *cow, u64 size, u64 cache, unsigned int minor);
-int dbd_reload(const char *bdev, const char *cow, u64 cache, unsigned int minor);
+int dbd_reload(const char *bdev, const char *cow, u64 cache, unsigned int minor, bool snapshot);
 int dbd_destroy(unsigned int minor);
 int dbd_transition_inc(unsigned int minor);
 int dbd_transition_snap(const char *cow, u64 size, unsigned int minor);
 int dbd_reconfigure(u64 cache, unsigned int minor);
 int dbd_expand(unsigned int minor);
+
+/* Before the machine goes down: saves the maps of all devices, mounted or not. */
+void dbd_devices_seal(void);
+/*
+ * Module exit: no device is active. The devices go, their COW files stay as they
+ * are, to be reloaded.
+ */
+void dbd_devices_exit(void);
 
 /* These never wait for a control call. -ENOENT: no such (no free) device. */
 int dbd_device_view(unsigned int minor, struct dbd_view *view);

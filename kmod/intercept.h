@@ -108,6 +108,16 @@ void dbd_target_drain(struct dbd_target *t);
 void dbd_target_send(struct dbd_target *t, struct bio *bio);
 void dbd_target_end(struct dbd_target *t, struct bio *bio, blk_status_t status);
 
+/* The part of @bio on the target: sectors from its start. */
+static inline void dbd_target_range(const struct dbd_target *t, const struct bio *bio,
+				    sector_t *first, sector_t *nr)
+{
+	sector_t begin = max(bio->bi_iter.bi_sector, t->start);
+
+	*first = begin - t->start;
+	*nr = min(bio_end_sector(bio), t->start + t->nr) - begin;
+}
+
 /* Our own bio, just initialised: hidden from all filters. */
 static inline void dbd_bio_hide(struct bio *bio)
 {

@@ -2,8 +2,9 @@
 /*
  * dattobd: snapshots of mounted block devices, and tracking of changed blocks.
  *
- * Loading, unloading and module parameters. Unloading is refused while devices
- * exist: each holds the module.
+ * Loading, unloading and module parameters. Unloading is refused while a device
+ * is active or a snapshot open; devices at rest go with the module and can be
+ * reloaded.
  */
 #include <linux/module.h>
 
@@ -12,7 +13,9 @@
 #include "cow_index.h"
 #include "ctl.h"
 #include "dbd.h"
+#include "device.h"
 #include "intercept.h"
+#include "mounts.h"
 #include "procfs.h"
 #include "snap_disk.h"
 #include "uapi/dattobd.h"
@@ -80,15 +83,20 @@ static int __init dattobd_init(void)
 	ret = dbd_intercept_init();
 	if (ret)
 		goto exit_snap_disk;
-	ret = dbd_procfs_init();
+	ret = dbd_mounts_init(may_hook_syscalls);
 	if (ret)
 		goto exit_intercept;
+	ret = dbd_procfs_init();
+	if (ret)
+		goto exit_mounts;
 	ret = dbd_ctl_init();
 	if (ret)
 		goto exit_procfs;
 	return 0;
 exit_procfs:
 	dbd_procfs_exit();
+exit_mounts:
+	dbd_mounts_exit();
 exit_intercept:
 	dbd_intercept_exit();
 exit_snap_disk:
@@ -106,6 +114,8 @@ static void __exit dattobd_exit(void)
 {
 	dbd_ctl_exit();
 	dbd_procfs_exit();
+	dbd_devices_exit();
+	dbd_mounts_exit();
 	dbd_intercept_exit();
 	dbd_snap_disk_exit();
 	cow_file_exit();

@@ -3,6 +3,7 @@
  * Bitmap of blocks, in pages, changed by atomic word operations only: the
  * probe sets bits from any context and takes no lock.
  */
+#include <linux/bitmap.h>
 #include <linux/bitops.h>
 #include <linux/gfp.h>
 #include <linux/minmax.h>
@@ -107,4 +108,16 @@ void dbd_map_merge(struct dbd_map *map, const struct dbd_map *other)
 				map_set_mask(map, &map->pages[i][j], other->pages[i][j]);
 		cond_resched();
 	}
+}
+
+void dbd_map_recount(struct dbd_map *map)
+{
+	unsigned long i;
+	u64 nr = 0;
+
+	for (i = 0; i < map->nr_pages; i++) {
+		nr += bitmap_weight(map->pages[i], BITS_PER_PAGE);
+		cond_resched();
+	}
+	atomic64_set(&map->nr_set, nr);
 }

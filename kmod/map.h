@@ -37,6 +37,9 @@ u64 dbd_map_next_clear(const struct dbd_map *map, u64 pos, u64 end);
 /* Sets in @map each bit that is set in @other; both of one size. */
 void dbd_map_merge(struct dbd_map *map, const struct dbd_map *other);
 
+/* Counts anew after the pages were filled directly. */
+void dbd_map_recount(struct dbd_map *map);
+
 static inline u64 dbd_map_nr_set(const struct dbd_map *map)
 {
 	return atomic64_read(&map->nr_set);

@@ -10,6 +10,7 @@
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 #include <linux/fs.h>
+#include <linux/namei.h>
 #include <linux/version.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 18, 0)
@@ -131,5 +132,14 @@ void dbd_bdev_close(struct dbd_bdev *ref);
 #define dbd_idmap() (&init_user_ns)
 #endif
 
+/* The dentry of @name in directory @parent, perhaps negative; ERR_PTR. */
+static inline struct dentry *dbd_lookup_child(struct dentry *parent, const char *name)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+	return lookup_noperm_unlocked(&QSTR(name), parent);
+#else
+	return lookup_one_len_unlocked(name, parent, strlen(name));
+#endif
+}
 
 #endif /* DBD_COMPAT_H */

@@ -1,15 +1,4 @@
 # What the driver does not do yet says so with EOPNOTSUPP, after the checks that it can already make.
-# disks: 512M 256M
-
-say "reload"
-make_fs $DISK2
-for command in reload-snap reload-inc; do
-	expect_errno EOPNOTSUPP dattoctl $command $DISK2 /cow 0
-	expect_errno EINVAL dattoctl $command "" /cow 0
-	expect_errno EINVAL dattoctl $command $DISK2 "" 0
-	expect_errno EINVAL dattoctl $command $DISK2 /cow 24
-	expect_no_device 0
-done
 
 say "expand, auto-expand"
 expect_ok dattoctl setup $DISK1 $MNT/cow 0 32
@@ -18,8 +7,6 @@ expect_errno EOPNOTSUPP dattoctl auto-expand 8 16 0
 expect_errno ENOENT dattoctl expand 8 1
 expect_errno ENOENT dattoctl auto-expand 8 16 1
 expect_eq "size" $((32 << 20)) "$(info 0 falloc_size)"
-expect_errno EBUSY dattoctl reload-snap $DISK2 /cow 0
-expect_errno EBUSY dattoctl reload-inc $DISK2 /cow 0
 expect_device 0 3 0
 say "expand, auto-expand in a state that they are not for"
 expect_ok dattoctl trans-inc 0

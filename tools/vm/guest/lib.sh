@@ -123,6 +123,17 @@ check_fs() {
 	}
 }
 
+# What an administrator runs on an unmounted device: it may write.
+repair_fs() {
+	case $FS in
+	ext4) e2fsck -fy "$1" ;;
+	xfs) xfs_repair "$1" ;;
+	esac >/tmp/fsck.log 2>&1 || [ $? = 1 ] || {
+		cat /tmp/fsck.log
+		fail "the file system on $1 cannot be repaired"
+	}
+}
+
 # As check_fs, for an image of a frozen file system. A frozen XFS has a log that is to be replayed, and
 # no tool counts right before that: a copy is mounted first.
 check_image() {

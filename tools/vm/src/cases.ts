@@ -13,11 +13,13 @@ export interface Case {
   readonly mkfs: string;
   readonly timeout: number;
   readonly start: 'none' | 'module' | 'fs';
+  /** The case runs this often, with the machine shut down in between. */
+  readonly boots: number;
   /** Kernel messages that belong to the case. */
   readonly dmesgAllow?: RegExp;
 }
 
-const KEYS = ['disks', 'fs', 'mkfs', 'timeout', 'start', 'dmesg-allow'];
+const KEYS = ['disks', 'fs', 'mkfs', 'timeout', 'start', 'boots', 'dmesg-allow'];
 
 export function loadCases(patterns: readonly string[]): Case[] {
   const dir = join(toolRoot, 'cases');
@@ -40,6 +42,8 @@ export function parseCase(file: string, text: string): Case[] {
   }
   const timeout = Number(header.get('timeout') ?? 120);
   if (!(timeout > 0)) throw new Error(`${file}: timeout is a number of seconds`);
+  const boots = Number(header.get('boots') ?? 1);
+  if (!(boots >= 1)) throw new Error(`${file}: boots is a number from 1`);
   const fileSystems = words('fs', 'ext4');
   const allow = header.get('dmesg-allow');
   return fileSystems.map((fs) => ({
@@ -50,6 +54,7 @@ export function parseCase(file: string, text: string): Case[] {
     mkfs: header.get('mkfs') ?? '',
     timeout,
     start,
+    boots,
     ...(allow === undefined ? {} : { dmesgAllow: new RegExp(allow) }),
   }));
 }

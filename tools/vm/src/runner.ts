@@ -123,18 +123,30 @@ class Seat {
     const dir = join(vm.share, job);
     mkdirSync(dir, { recursive: true });
     cpSync(one.file, join(dir, 'case'));
-    writeFileSync(join(dir, 'run'), this.#environment(one));
-    const consoleBefore = vm.readConsole().length;
-    const result = await vm.job(job, one.timeout);
-    const console = vm.readConsole().slice(consoleBefore);
-    const log = readOr(join(dir, 'log'), '');
-    const dmesg = readOr(join(dir, 'dmesg'), console);
     const failures: string[] = [];
-    if (result.kind === 'lost') failures.push(result.why);
-    else if (result.status === 124 || result.status === 137)
-      failures.push(`not done within ${one.timeout} s`);
-    else if (result.status !== 0) failures.push(lastFailure(log) ?? `exit status ${result.status}`);
-    failures.push(...findProblems(dmesg, one.dmesgAllow).map((line) => `kernel: ${line}`));
+    let log = '';
+    let dmesg = '';
+    let console = '';
+    for (let boot = 1; boot <= one.boots && failures.length === 0; boot++) {
+      if (boot > 1) {
+        await vm.stop();
+        await vm.start();
+      }
+      writeFileSync(join(dir, 'run'), this.#environment(one, boot));
+      const consoleBefore = boot > 1 ? 0 : vm.readConsole().length;
+      const result = await vm.job(job, one.timeout);
+      const printed = vm.readConsole().slice(consoleBefore);
+      console += printed;
+      log += readOr(join(dir, 'log'), '');
+      const messages = readOr(join(dir, 'dmesg'), printed);
+      dmesg += messages;
+      if (result.kind === 'lost') failures.push(result.why);
+      else if (result.status === 124 || result.status === 137)
+        failures.push(`not done within ${one.timeout} s`);
+      else if (result.status !== 0)
+        failures.push(lastFailure(log) ?? `exit status ${result.status}`);
+      failures.push(...findProblems(messages, one.dmesgAllow).map((line) => `kernel: ${line}`));
+    }
     const keep = join(this.#workplace.results, kernel, one.name);
     mkdirSync(keep, { recursive: true });
     for (const [file, text] of Object.entries({ log, dmesg, console })) {
@@ -150,13 +162,15 @@ class Seat {
     return failures;
   }
 
-  #environment(one: Case): string {
+  #environment(one: Case, boot: number): string {
     const disks = pickDisks(this.#setup.disks, one).map(diskName);
     const variables = {
       CASE: one.name,
       FS: one.fs,
       MKFS: one.mkfs,
       START: one.start,
+      BOOT: String(boot),
+      BOOTS: String(one.boots),
       DISKS: disks.join(' '),
       ...Object.fromEntries(disks.map((disk, index) => [`DISK${index + 1}`, disk])),
     };

@@ -52,6 +52,7 @@ export class Vm {
     return this.#child !== undefined && this.#child.exitCode === null && !this.#child.signalCode;
   }
 
+  /** Boots; again after stop(), with the same disks and share. */
   async start(): Promise<void> {
     // A SIGKILL of ours must not leave QEMU running: it gets the parent-death signal.
     const child = spawn(
@@ -206,7 +207,8 @@ export class Vm {
 
 function sparseFile(dir: string, index: number, bytes: number): string {
   const path = join(dir, `disk${index}.img`);
-  const fd = openSync(path, 'w');
+  // A VM that was started before finds its disks as it left them.
+  const fd = openSync(path, 'a');
   ftruncateSync(fd, bytes);
   closeSync(fd);
   return path;

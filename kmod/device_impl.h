@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Inside of the tracked device, shared by device.c, states.c and mounts.c. */
+#ifndef DBD_DEVICE_IMPL_H
+#define DBD_DEVICE_IMPL_H
+
+#include <linux/kref.h>
+#include <linux/mutex.h>
+#include <linux/workqueue.h>
+
+#include "copy.h"
+#include "cow_file.h"
+#include "device.h"
+#include "map.h"
+#include "snap_disk.h"
+#include "tracker.h"
+
+/**
+ * struct dbd_device - a tracked device
+ * @minor: its number
+ * @kref: the table's reference, given up an RCU grace period after it left the
+ *	table, and one for each event on its way
+ * @lock: guards all that follows unless said otherwise
+ * @dead: destroyed: events that come now are too late
+ * @ref: the origin, held open
+ * @path: its resolved path
+ * @cache: bytes asked for the index, 0: default (also view lock)
+ * @snapshot: mode (also view lock)
+ * @active: the file system is mounted read-write and the COW file pinned.
+ *	Cleared without the lock when the file system ends
+ * @unverified: reloaded, its COW file not seen yet (also view lock)
+ * @holds_module: active devices do
+ * @error: first failure, negative errno, sticks; set by anybody
+ * @origin_crc: of an unverified device: see cow_track_load()
+ * @cow: present COW file (also view lock)
+ * @map: changes since the snapshot (also view lock)
+ * @snap: the snapshot being kept
+ * @disk: its disk
+ * @tracker: the origin's writes
+ * @settle: looks after a device without a mount, see states.c
+ */
+struct dbd_device {
+	unsigned int minor;
+	struct kref kref;
+	struct mutex lock;
+	bool dead;
+	struct dbd_bdev ref;
+	char *path;
+	u64 cache;
+	bool snapshot;
+	bool active;
+	bool unverified;
+	bool holds_module;
+	int error;
+	u32 origin_crc;
+	struct cow_file *cow;
+	struct dbd_map *map;
+	struct dbd_snap *snap;
+	struct snap_disk *disk;
+	struct dbd_tracker tracker;
+	struct delayed_work settle;
+};
+
+enum dbd_state { /* the interface's state bits, as they may combine */
+	DORMANT_INC = 0,
+	DORMANT_SNAP = DATTO_STATE_SNAPSHOT,
+	ACTIVE_INC = DATTO_STATE_ACTIVE,
+	ACTIVE_SNAP = DATTO_STATE_SNAPSHOT | DATTO_STATE_ACTIVE,
+	UNVERIFIED_INC = DATTO_STATE_UNVERIFIED,
+	UNVERIFIED_SNAP = DATTO_STATE_UNVERIFIED | DATTO_STATE_SNAPSHOT,
+};
+
+static inline enum dbd_state state_of(const struct dbd_device *dev)
+{
+	return (dev->snapshot ? DATTO_STATE_SNAPSHOT : 0) |
+	       (READ_ONCE(dev->active) ? DATTO_STATE_ACTIVE : 0) |
+	       (dev->unverified ? DATTO_STATE_UNVERIFIED : 0);
+}
+
+/* ---- device.c ---- */
+
+/* What INFO and the status file show is changed under this; a leaf lock. */
+extern struct mutex dbd_view_lock;
+
+/*
+ * The device on @bdev, or NULL; it does not go before the caller's RCU section
+ * ends. Any context.
+ */
+struct dbd_device *dbd_device_on(dev_t bdev);
+/* Drops a reference. Process context. */
+void dbd_device_put(struct dbd_device *dev);
+int dbd_device_add_disk(struct dbd_device *dev);
+
+/* ---- states.c ---- */
+
+/*
+ * Brings the state in line with what is: @sb is the device's file system, held,
+ * or NULL when none is mounted. Device lock. In a task without an address space
+ * a device does not become active.
+ */
+void dbd_device_follow(struct dbd_device *dev, struct super_block *sb);
+/* The first snapshot is running. Device lock. */
+void dbd_device_activated(struct dbd_device *dev);
+/* Has a worker look at the device soon. Any context. */
+void dbd_device_settle(struct dbd_device *dev);
+void dbd_device_settle_work(struct work_struct *work);
+/* Callback of the tracker. */
+void dbd_device_unsealed(struct dbd_tracker *tracker);
+/* Callback of the COW file: its file system is ending. @dev: the device. */
+void dbd_device_unmounted(void *dev);
+
+#endif /* DBD_DEVICE_IMPL_H */

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Dormant, active, unverified: what a device does when its file system comes
+ * and goes.
+ *
+ * Without a writable mount nobody looks after the COW file but we: its place is
+ * guarded, and as soon as the device is quiet the map is sealed. Whatever is
+ * written then is seen all the same.
+ */
+#include <linux/jiffies.h>
+#include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+
+#include "cow_track.h"
+#include "dbd.h"
+#include "device_impl.h"
+#include "mounts.h"
+#include "origin.h"
+
+#define SETTLE_DELAY HZ /* from the last write to the seal */
+
+static void device_fail(struct dbd_device *dev, int error, const char *why)
+{
+	if (cmpxchg(&dev->error, 0, error) == 0)
+		dbd_err("datto%u: %s: %s: %d", dev->minor, dev->path, why, error);
+}
+
+static void hold_module(struct dbd_device *dev, bool hold)
+{
+	if (dev->holds_module == hold)
+		return;
+	dev->holds_module = hold;
+	if (hold)
+		__module_get(THIS_MODULE);
+	else
+		module_put(THIS_MODULE);
+}
+
+/* ---- at rest ---- */
+
+static void seal(struct dbd_device *dev)
+{
+	int ret = dbd_tracker_seal(&dev->tracker, dev->cow);
+
+	if (ret == -ESTALE)
+		device_fail(dev, ret, "its COW file is not where it was");
+	else if (ret && !READ_ONCE(dev->error))
+		dbd_warn("datto%u: the map cannot be saved to the COW file %s: %d", dev->minor,
+			 dev->cow->path, ret);
+}
+
+static bool quiet(struct dbd_device *dev)
+{
+	return time_after(jiffies, READ_ONCE(dev->tracker.last_write) + SETTLE_DELAY);
+}
+
+/* Nothing of ours is on its way to the COW file any more, nor will be. */
+static void rest_failed(struct dbd_device *dev)
+{
+	if (dev->snap)
+		dbd_snap_quiesce(dev->snap);
+	dbd_tracker_guard(&dev->tracker, NULL);
+}
+
+/* No writable mount. */
+static void rest(struct dbd_device *dev)
+{
+	hold_module(dev, false);
+	if (READ_ONCE(dev->error)) {
+		rest_failed(dev);
+		return;
+	}
+	if (!READ_ONCE(dev->tracker.guard)) {
+		dbd_tracker_guard(&dev->tracker, &dev->cow->extents);
+		seal(dev);
+		dbd_info("datto%u: dormant: %s is not mounted read-write", dev->minor, dev->path);
+	} else if (quiet(dev)) {
+		seal(dev);
+	}
+	if (!dbd_tracker_sealed(&dev->tracker))
+		dbd_device_settle(dev);
+}
+
+void dbd_device_unsealed(struct dbd_tracker *tracker)
+{
+	struct dbd_device *dev = container_of(tracker, struct dbd_device, tracker);
+
+	if (READ_ONCE(tracker->guard))
+		dbd_device_settle(dev);
+}
+
+void dbd_device_unmounted(void *owner)
+{
+	struct dbd_device *dev = owner;
+
+	WRITE_ONCE(dev->active, false);
+	dbd_mounts_after_umount(dev);
+}
+
+void dbd_device_settle(struct dbd_device *dev)
+{
+	mod_delayed_work(system_unbound_wq, &dev->settle, SETTLE_DELAY + 1);
+}
+
+void dbd_device_settle_work(struct work_struct *work)
+{
+	struct dbd_device *dev = container_of(to_delayed_work(work), struct dbd_device, settle);
+	struct super_block *sb = dbd_origin_sb(dev->ref.bdev);
+
+	mutex_lock(&dev->lock);
+	if (!dev->dead)
+		dbd_device_follow(dev, sb);
+	mutex_unlock(&dev->lock);
+	if (sb)
+		deactivate_super(sb);
+}
+
+/* ---- becoming active ---- */
+
+static void activate(struct dbd_device *dev)
+{
+	dbd_tracker_guard(&dev->tracker, NULL);
+	hold_module(dev, true);
+	mutex_lock(&dbd_view_lock);
+	dev->unverified = false;
+	WRITE_ONCE(dev->active, true);
+	mutex_unlock(&dbd_view_lock);
+	cow_set_owner(dev->cow, dev, dbd_device_unmounted);
+}
+
+void dbd_device_activated(struct dbd_device *dev)
+{
+	hold_module(dev, true);
+}
+
+/* Dormant, and mounted again. A failed device as well: its file can be removed then. */
+static void wake(struct dbd_device *dev, struct super_block *sb)
+{
+	int ret = cow_attach(dev->cow, sb);
+
+	if (ret) {
+		device_fail(dev, ret, "its COW file is not there as it was");
+		return;
+	}
+	/* Who finds the file in use does not believe what is in it. */
+	if (dbd_tracker_unseal(&dev->tracker)) {
+		cow_detach(dev->cow);
+		return;
+	}
+	activate(dev);
+	dbd_info("datto%u: active: %s is mounted", dev->minor, dev->path);
+}
+
+/*
+ * What was seen since the reload joins what the file knows. While that happens
+ * nothing is written: no allocation may wait for a write.
+ */
+static void join(struct dbd_device *dev, const struct dbd_map *loaded)
+{
+	unsigned int noio;
+
+	if (!dev->snap) {
+		dbd_map_merge(dev->map, loaded);
+		return;
+	}
+	noio = memalloc_noio_save();
+	dbd_tracker_close(&dev->tracker);
+	dbd_snap_take_up(dev->snap, loaded);
+	dbd_tracker_open(&dev->tracker);
+	memalloc_noio_restore(noio);
+}
+
+/* The file is attached. */
+static int take_up(struct dbd_device *dev)
+{
+	struct dbd_map *loaded;
+	int ret;
+
+	ret = cow_track_load(dev->cow, dev->ref.bdev, dev->snapshot, dev->origin_crc, &loaded);
+	if (ret)
+		return ret;
+	ret = cow_track_unseal(dev->cow, dev->ref.bdev);
+	if (!ret) {
+		join(dev, loaded);
+		ret = READ_ONCE(dev->error);
+	}
+	dbd_map_free(loaded);
+	if (!ret && dev->snapshot)
+		ret = dbd_device_add_disk(dev);
+	return ret;
+}
+
+/* Unverified, and mounted. A failure stays: what the file knew is lost then. */
+static void verify(struct dbd_device *dev, struct super_block *sb)
+{
+	int ret;
+
+	if (READ_ONCE(dev->error))
+		return;
+	ret = cow_attach(dev->cow, sb);
+	if (ret) {
+		device_fail(dev, ret, "its COW file cannot be found");
+		return;
+	}
+	ret = take_up(dev);
+	if (ret) {
+		device_fail(dev, ret, "its COW file cannot be taken up");
+		if (dev->snap)
+			dbd_snap_quiesce(dev->snap);
+		cow_detach(dev->cow);
+		return;
+	}
+	activate(dev);
+	dbd_info("datto%u: active: snapshot %llu of %s is taken up again", dev->minor,
+		 dev->cow->seqid, dev->path);
+}
+
+void dbd_device_follow(struct dbd_device *dev, struct super_block *sb)
+{
+	bool writable = sb && !sb_rdonly(sb);
+
+	lockdep_assert_held(&dev->lock);
+	if (READ_ONCE(dev->active)) {
+		if (!sb || writable)
+			return; /* a new mount was quicker than the end of the old */
+		WRITE_ONCE(dev->active, false);
+	}
+	if (writable && !current->mm)
+		return; /* finding the file's place needs an address space */
+	if (dev->unverified) {
+		if (writable)
+			verify(dev, sb);
+	} else if (writable) {
+		wake(dev, sb);
+	} else {
+		rest(dev);
+	}
+}

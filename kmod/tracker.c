@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* See tracker.h. Lock order: gate_lock, lock, the snapshot's lock. */
+#include <linux/jiffies.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "cow_track.h"
+#include "dbd.h"
+#include "tracker.h"
+
+static struct dbd_tracker *tracker_of(struct dbd_target *t)
+{
+	return container_of(t, struct dbd_tracker, target);
+}
+
+static u64 first_block(sector_t first)
+{
+	return first / COW_SECTORS_PER_BLOCK;
+}
+
+static u64 end_block(sector_t first, sector_t nr)
+{
+	return DIV_ROUND_UP_ULL(first + nr, COW_SECTORS_PER_BLOCK);
+}
+
+/* Whether sectors [@first, @first + @nr) touch the COW file while nobody may. */
+static bool on_guarded(struct dbd_tracker *t, sector_t first, sector_t nr)
+{
+	const struct cow_extents *guard = READ_ONCE(t->guard);
+
+	if (!guard)
+		return false;
+	WRITE_ONCE(t->last_write, jiffies);
+	return cow_extents_overlap(guard, (u64)first << SECTOR_SHIFT, (u64)nr << SECTOR_SHIFT);
+}
+
+static enum dbd_verdict filter_write(struct dbd_target *target, struct bio *bio, sector_t first,
+				     sector_t nr)
+{
+	struct dbd_tracker *t = tracker_of(target);
+	struct dbd_track *track = rcu_dereference(t->track);
+	u64 b = first_block(first), end = end_block(first, nr);
+
+	if (READ_ONCE(t->closed) || on_guarded(t, first, nr))
+		return DBD_DIVERT;
+	if (track->snap && !READ_ONCE(*t->error)) {
+		if (dbd_map_next_clear(track->map, b, end) == end)
+			return DBD_PASS;
+		return DBD_DIVERT;
+	}
+	dbd_map_set(track->map, b, end - b);
+	return DBD_PASS;
+}
+
+/* Error first: a reader that gets what this write leaves sees it. */
+static void missed_write(struct dbd_target *target, struct bio *bio, sector_t first, sector_t nr)
+{
+	struct dbd_tracker *t = tracker_of(target);
+	struct dbd_track *track = rcu_dereference(t->track);
+	u64 b = first_block(first), end = end_block(first, nr);
+
+	if (track->snap) /* it may have ended since the filter looked */
+		dbd_snap_fail(track->snap, -EOPNOTSUPP, "a write that cannot be held", b);
+	dbd_map_set(track->map, b, end - b);
+	/* Best effort: the seal should have been taken back before. */
+	if (READ_ONCE(t->closed))
+		queue_work(t->wq, &t->open_work);
+}
+
+static bool bio_on_guarded(struct dbd_tracker *t, struct bio *bio)
+{
+	sector_t first, nr;
+
+	dbd_target_range(&t->target, bio, &first, &nr);
+	return on_guarded(t, first, nr);
+}
+
+/*
+ * The snapshot is not freed while a bio is diverted. What is published may be
+ * without one by now: then the worker deals with the bio.
+ */
+static void hold_write(struct dbd_target *target, struct bio *bio)
+{
+	struct dbd_tracker *t = tracker_of(target);
+	struct dbd_snap *snap;
+	unsigned long flags;
+
+	rcu_read_lock();
+	snap = rcu_dereference(t->track)->snap;
+	spin_lock_irqsave(&t->lock, flags);
+	if (snap && !t->closed && !bio_on_guarded(t, bio)) {
+		dbd_snap_hold(snap, bio);
+	} else {
+		bio_list_add(&t->held, bio);
+		queue_work(t->wq, &t->open_work);
+	}
+	spin_unlock_irqrestore(&t->lock, flags);
+	rcu_read_unlock();
+}
+
+static const struct dbd_target_ops write_ops = {
+	.filter = filter_write,
+	.missed = missed_write,
+	.held = hold_write,
+};
+
+/* ---- the gate ---- */
+
+static struct dbd_snap *snap_of(struct dbd_tracker *t)
+{
+	struct dbd_snap *snap;
+
+	rcu_read_lock();
+	snap = rcu_dereference(t->track)->snap;
+	rcu_read_unlock();
+	return snap;
+}
+
+static void tracker_fail(struct dbd_tracker *t, int error, const char *why)
+{
+	struct dbd_snap *snap = snap_of(t);
+
+	if (snap)
+		dbd_snap_fail(snap, error, why, 0);
+	else if (cmpxchg(t->error, 0, error) == 0)
+		dbd_err("datto%u: tracking is lost: %s: %d", t->minor, why, error);
+}
+
+/*
+ * Somebody writes to where the COW file was: it is no longer ours. No raw write
+ * of ours is on its way there when this returns, and none will be.
+ */
+static void tracker_disown(struct dbd_tracker *t)
+{
+	struct dbd_snap *snap = snap_of(t);
+
+	tracker_fail(t, -ESTALE, "the place of its COW file was overwritten");
+	WRITE_ONCE(t->guard, NULL);
+	if (snap)
+		dbd_snap_quiesce(snap);
+}
+
+static void route(struct dbd_tracker *t, struct bio *bio)
+{
+	struct dbd_track *track;
+	struct dbd_snap *snap;
+	sector_t first, nr;
+	u64 b;
+
+	dbd_target_range(&t->target, bio, &first, &nr);
+	b = first_block(first);
+	if (on_guarded(t, first, nr))
+		tracker_disown(t);
+	rcu_read_lock();
+	track = rcu_dereference(t->track);
+	snap = track->snap;
+	if (!snap)
+		dbd_map_set(track->map, b, end_block(first, nr) - b);
+	rcu_read_unlock();
+	if (snap)
+		dbd_snap_hold(snap, bio);
+	else
+		dbd_target_send(&t->target, bio);
+}
+
+static int take_seal_back(struct dbd_tracker *t)
+{
+	int ret;
+
+	if (!t->sealed)
+		return 0;
+	WRITE_ONCE(t->sealed, false);
+	ret = cow_track_unseal(t->cow, t->target.bdev);
+	if (ret)
+		tracker_fail(t, ret, "cannot mark its COW file as in use");
+	if (t->unsealed)
+		t->unsealed(t);
+	return ret;
+}
+
+static int gate_open(struct dbd_tracker *t)
+{
+	struct bio_list list;
+	struct bio *bio;
+	int ret;
+
+	lockdep_assert_held(&t->gate_lock);
+	ret = take_seal_back(t);
+	spin_lock_irq(&t->lock);
+	list = t->held;
+	bio_list_init(&t->held);
+	t->closed = false;
+	spin_unlock_irq(&t->lock);
+	while ((bio = bio_list_pop(&list)))
+		route(t, bio);
+	return ret;
+}
+
+static void open_work(struct work_struct *work)
+{
+	struct dbd_tracker *t = container_of(work, struct dbd_tracker, open_work);
+
+	mutex_lock(&t->gate_lock);
+	gate_open(t);
+	mutex_unlock(&t->gate_lock);
+}
+
+void dbd_tracker_close(struct dbd_tracker *t)
+{
+	struct dbd_snap *snap;
+
+	mutex_lock(&t->gate_lock);
+	spin_lock_irq(&t->lock);
+	t->closed = true;
+	spin_unlock_irq(&t->lock);
+	dbd_target_sync(&t->target);
+	snap = snap_of(t);
+	if (snap)
+		dbd_snap_drain(snap);
+}
+
+void dbd_tracker_open(struct dbd_tracker *t)
+{
+	gate_open(t);
+	mutex_unlock(&t->gate_lock);
+}
+
+static int save(struct dbd_tracker *t, struct cow_file *cow)
+{
+	struct dbd_track *track = rcu_dereference_protected(t->track,
+							    lockdep_is_held(&t->gate_lock));
+	unsigned int noio = memalloc_noio_save();
+	int ret = 0;
+
+	if (track->snap)
+		ret = cow_index_flush(&track->snap->index);
+	if (!ret)
+		ret = cow_track_seal(cow, t->target.bdev, track->map, track->snap);
+	memalloc_noio_restore(noio);
+	return ret;
+}
+
+int dbd_tracker_seal(struct dbd_tracker *t, struct cow_file *cow)
+{
+	int ret = 0;
+
+	dbd_tracker_close(t);
+	if (!t->sealed)
+		ret = READ_ONCE(*t->error) ?: save(t, cow);
+	if (ret) {
+		dbd_tracker_open(t);
+		return ret;
+	}
+	t->cow = cow;
+	WRITE_ONCE(t->sealed, true);
+	mutex_unlock(&t->gate_lock);
+	return 0;
+}
+
+int dbd_tracker_unseal(struct dbd_tracker *t)
+{
+	int ret;
+
+	mutex_lock(&t->gate_lock);
+	ret = gate_open(t);
+	mutex_unlock(&t->gate_lock);
+	return ret;
+}
+
+void dbd_tracker_guard(struct dbd_tracker *t, const struct cow_extents *extents)
+{
+	WRITE_ONCE(t->last_write, jiffies);
+	WRITE_ONCE(t->guard, extents);
+	if (extents)
+		return;
+	dbd_target_sync(&t->target);
+	flush_work(&t->open_work);
+}
+
+/* ---- making and ending one ---- */
+
+int dbd_tracker_init(struct dbd_tracker *t, unsigned int minor, struct block_device *bdev,
+		     int *error, void (*unsealed)(struct dbd_tracker *t))
+{
+	int ret;
+
+	*t = (struct dbd_tracker){ .minor = minor, .error = error, .unsealed = unsealed };
+	spin_lock_init(&t->lock);
+	bio_list_init(&t->held);
+	mutex_init(&t->gate_lock);
+	INIT_WORK(&t->open_work, open_work);
+	t->wq = alloc_workqueue("datto_gate%u", WQ_UNBOUND | WQ_MEM_RECLAIM | WQ_HIGHPRI, 1, minor);
+	if (!t->wq)
+		return -ENOMEM;
+	ret = dbd_target_init(&t->target, bdev, &write_ops);
+	if (ret)
+		destroy_workqueue(t->wq);
+	return ret;
+}
+
+void dbd_tracker_destroy(struct dbd_tracker *t)
+{
+	WARN_ON_ONCE(!bio_list_empty(&t->held));
+	/* The worker has left the target's functions. */
+	destroy_workqueue(t->wq);
+	dbd_target_destroy(&t->target);
+	mutex_destroy(&t->gate_lock);
+}
+
+void dbd_tracker_start(struct dbd_tracker *t, struct dbd_track *track)
+{
+	RCU_INIT_POINTER(t->track, track);
+	dbd_target_arm(&t->target);
+}
+
+void dbd_tracker_stop(struct dbd_tracker *t)
+{
+	dbd_target_disarm(&t->target);
+	dbd_target_wait_held(&t->target); /* what is held opens the gate */
+	flush_work(&t->open_work);
+	kfree(rcu_dereference_protected(t->track, true));
+	RCU_INIT_POINTER(t->track, NULL);
+}
+
+void dbd_tracker_publish(struct dbd_tracker *t, struct dbd_track *track)
+{
+	struct dbd_track *old = rcu_dereference_protected(t->track, true);
+
+	rcu_assign_pointer(t->track, track);
+	dbd_target_sync(&t->target);
+	kfree(old);
+}

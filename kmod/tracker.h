@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The writes of one tracked device.
+ *
+ * Each write is marked in the map; while a snapshot is kept it is first held
+ * until its old blocks are saved. What the probe needs for that is one
+ * RCU-published struct, replaced as a whole.
+ *
+ * Above that stands a gate. While it is closed every write is held, so that map
+ * and snapshot stand still. Sealing closes it for good and writes both to the
+ * COW file, whose header then says that they are complete; the first write that
+ * comes takes that back on disk before it passes. So at each instant the file
+ * either says that it is not complete, or it is.
+ */
+#ifndef DBD_TRACKER_H
+#define DBD_TRACKER_H
+
+#include "copy.h"
+#include "intercept.h"
+#include "map.h"
+
+/* What the probe sees. @snap NULL: only mark. */
+struct dbd_track {
+	struct dbd_map *map;
+	struct dbd_snap *snap;
+};
+
+/**
+ * struct dbd_tracker - the writes of one device
+ * @target: interception of them
+ * @track: what the probe sees, RCU; never NULL while armed
+ * @error: the device's first failure
+ * @minor: of the device, for messages
+ * @lock: guards @held, changes of @closed
+ * @closed: no write passes
+ * @held: writes held by the gate
+ * @gate_lock: who closes or opens the gate; guards @sealed and @cow
+ * @sealed: @cow says on disk that it is complete; @closed then
+ * @cow: what was sealed
+ * @guard: extents of the COW file that nobody else may write, or NULL: the
+ *	file system looks after them. RCU
+ * @last_write: jiffies, of writes seen while guarded
+ * @unsealed: called when the first write has taken a seal back; may be NULL
+ * @wq: where the gate is opened
+ * @open_work: opens it
+ */
+struct dbd_tracker {
+	struct dbd_target target;
+	struct dbd_track __rcu *track;
+	int *error;
+	unsigned int minor;
+	spinlock_t lock;
+	bool closed;
+	struct bio_list held;
+	struct mutex gate_lock;
+	bool sealed;
+	struct cow_file *cow;
+	const struct cow_extents *guard;
+	unsigned long last_write;
+	void (*unsealed)(struct dbd_tracker *t);
+	struct workqueue_struct *wq;
+	struct work_struct open_work;
+};
+
+/* Process context. All arguments outlive it. */
+int dbd_tracker_init(struct dbd_tracker *t, unsigned int minor, struct block_device *bdev,
+		     int *error, void (*unsealed)(struct dbd_tracker *t));
+/* Not armed, nothing held. */
+void dbd_tracker_destroy(struct dbd_tracker *t);
+
+/* From here on writes are seen. @track becomes the tracker's. */
+void dbd_tracker_start(struct dbd_tracker *t, struct dbd_track *track);
+/*
+ * Ends that; nothing is held when it returns. Frees what was published. A seal
+ * stays.
+ */
+void dbd_tracker_stop(struct dbd_tracker *t);
+/*
+ * Replaces what the probe sees and frees what it saw; when this returns nobody
+ * looks at that any more. Bios held on its account may remain.
+ */
+void dbd_tracker_publish(struct dbd_tracker *t, struct dbd_track *track);
+
+/*
+ * When this returns no write passes and nothing changes in map and snapshot,
+ * until dbd_tracker_open(). The caller does not allocate in between in a way
+ * that could wait for a write, and touches no file system.
+ */
+void dbd_tracker_close(struct dbd_tracker *t);
+void dbd_tracker_open(struct dbd_tracker *t);
+
+/*
+ * Writes map and snapshot to @cow and seals it. 0 as well when it was. Process
+ * context; no file system is touched, I/O is raw.
+ */
+int dbd_tracker_seal(struct dbd_tracker *t, struct cow_file *cow);
+/* Takes the seal back, on disk first; nothing to do when there is none. */
+int dbd_tracker_unseal(struct dbd_tracker *t);
+
+static inline bool dbd_tracker_sealed(const struct dbd_tracker *t)
+{
+	return READ_ONCE(t->sealed);
+}
+
+/*
+ * From here on a write of somebody else to @extents fails the device before it
+ * passes: nothing is written there by us any more. NULL ends that; when it
+ * returns nobody looks at the extents any more.
+ */
+void dbd_tracker_guard(struct dbd_tracker *t, const struct cow_extents *extents);
+
+#endif /* DBD_TRACKER_H */
