@@ -179,6 +179,7 @@ void dbd_snap_wait_stored(struct dbd_snap *snap, u64 block)
 
 void dbd_snap_quiesce(struct dbd_snap *snap)
 {
+	queue_work(snap->wq, &snap->copy_work); /* drops what is parked */
 	wait_event(snap->idle, no_copies(snap));
 	flush_work(&snap->copy_work);
 	flush_work(&snap->send_work);

@@ -1,7 +1,7 @@
 # Every way of mounting and unmounting is followed; what is not the end or the beginning of the file
 # system changes nothing.
 # fs: ext4 xfs
-# disks: 512M 256M
+# disks: 512M 512M
 # timeout: 200
 
 expect_ok dattoctl setup $DISK1 $MNT/cow 0 64
