@@ -39,6 +39,7 @@ static void cow_free(struct kref *kref)
 	struct cow_file *cow = container_of(kref, struct cow_file, kref);
 
 	cow_extents_free(&cow->extents);
+	free_page((unsigned long)cow->block);
 	kfree(cow->path);
 	mutex_destroy(&cow->lock);
 	kfree(cow);
@@ -254,6 +255,11 @@ static struct cow_file *cow_alloc(struct block_device *bdev)
 	kref_init(&cow->kref);
 	mutex_init(&cow->lock);
 	cow_layout_init(&cow->layout, bdev_nr_bytes(bdev));
+	cow->block = (void *)get_zeroed_page(GFP_KERNEL);
+	if (!cow->block) {
+		cow_put(cow);
+		return NULL;
+	}
 	return cow;
 }
 

@@ -33,6 +33,7 @@ struct cow_pin;
  * @uuid: of the series
  * @extents: where it is on the device; constant while pinned
  * @track: the tracking header as it is on disk; zeros: none was written
+ * @block: a page for I/O on the header, see cow_track.h
  * @path: relative to the root of its file system, with leading '/'
  * @lock: guards @inode and @owner against the end of the super block
  * @inode: pinned; NULL after the file system was unmounted
@@ -50,6 +51,7 @@ struct cow_file {
 	u8 uuid[COW_UUID_SIZE];
 	struct cow_extents extents;
 	struct cow_track_header track;
+	void *block;
 	char *path;
 	struct mutex lock;
 	struct inode *inode;

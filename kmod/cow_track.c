@@ -2,7 +2,6 @@
 #include <linux/crc32.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
-#include <linux/slab.h>
 
 #include "cow_track.h"
 #include "dbd.h"
@@ -46,33 +45,28 @@ static int map_io(struct cow_file *cow, struct block_device *bdev, blk_opf_t opf
 			  (void *const *)map->pages, map->nr_pages);
 }
 
-static int header_io(struct cow_file *cow, struct block_device *bdev, blk_opf_t opf, void *block)
+static int header_io(struct cow_file *cow, struct block_device *bdev, blk_opf_t opf)
 {
-	return cow_raw_io(&cow->extents, bdev, opf, 0, &block, 1);
+	return cow_raw_io(&cow->extents, bdev, opf, 0, &cow->block, 1);
 }
 
-int cow_track_origin_crc(struct block_device *bdev, u32 *crc)
+int cow_track_origin_crc(struct cow_file *cow, struct block_device *bdev, u32 *crc)
 {
-	struct page *page = alloc_page(GFP_KERNEL | __GFP_ZERO);
-	int ret;
+	int ret = cow_raw_read(bdev, 0, virt_to_page(cow->block), COW_BLOCK_SIZE);
 
-	if (!page)
-		return -ENOMEM;
-	ret = cow_raw_read(bdev, 0, page, COW_BLOCK_SIZE);
-	*crc = crc32_le(~0u, page_address(page), COW_BLOCK_SIZE);
-	__free_page(page);
+	*crc = crc32_le(~0u, cow->block, COW_BLOCK_SIZE);
 	return ret;
 }
 
 /* Whether the block on disk is the one written last; zeros before there was one. */
-static int check_ours(struct cow_file *cow, struct block_device *bdev, void *block)
+static int check_ours(struct cow_file *cow, struct block_device *bdev)
 {
-	int ret = header_io(cow, bdev, REQ_OP_READ, block);
+	int ret = header_io(cow, bdev, REQ_OP_READ);
 
 	if (ret)
 		return ret;
-	if (memcmp(header_of(block), &cow->track, sizeof(cow->track)) ||
-	    memchr_inv(block, 0, COW_TRACK_OFFSET)) {
+	if (memcmp(header_of(cow->block), &cow->track, sizeof(cow->track)) ||
+	    memchr_inv(cow->block, 0, COW_TRACK_OFFSET)) {
 		dbd_err("the COW file %s is not where it was: something else wrote there",
 			cow->path);
 		return -ESTALE;
@@ -80,19 +74,20 @@ static int check_ours(struct cow_file *cow, struct block_device *bdev, void *blo
 	return 0;
 }
 
-/* Writes cow->track, with what it covers durable before and itself durable after. */
-static int write_header(struct cow_file *cow, struct block_device *bdev, void *block,
+/* Writes @th, with what it covers durable before and itself durable after. */
+static int write_header(struct cow_file *cow, struct block_device *bdev,
 			const struct cow_track_header *th)
 {
+	struct cow_track_header *to = header_of(cow->block);
 	int ret;
 
-	memset(block, 0, COW_BLOCK_SIZE);
-	*header_of(block) = *th;
-	header_of(block)->generation = cpu_to_le64(le64_to_cpu(cow->track.generation) + 1);
-	header_of(block)->crc = cpu_to_le32(block_crc(block));
-	ret = header_io(cow, bdev, REQ_OP_WRITE | REQ_PREFLUSH | REQ_FUA, block);
+	memset(cow->block, 0, COW_BLOCK_SIZE);
+	*to = *th;
+	to->generation = cpu_to_le64(le64_to_cpu(cow->track.generation) + 1);
+	to->crc = cpu_to_le32(block_crc(cow->block));
+	ret = header_io(cow, bdev, REQ_OP_WRITE | REQ_PREFLUSH | REQ_FUA);
 	if (!ret)
-		cow->track = *header_of(block);
+		cow->track = *to;
 	return ret;
 }
 
@@ -120,41 +115,28 @@ int cow_track_seal(struct cow_file *cow, struct block_device *bdev, const struct
 {
 	struct cow_track_header th;
 	u32 origin_crc;
-	void *block;
 	int ret;
 
 	if (cow->fsize < cow->layout.data_start << COW_BLOCK_SHIFT)
 		return -ENOSPC; /* a snapshot's file too small for the map */
-	block = (void *)__get_free_page(GFP_KERNEL);
-	if (!block)
-		return -ENOMEM;
-	ret = check_ours(cow, bdev, block);
+	ret = check_ours(cow, bdev);
 	if (!ret)
 		ret = map_io(cow, bdev, REQ_OP_WRITE, map);
 	if (!ret)
-		ret = cow_track_origin_crc(bdev, &origin_crc);
-	if (!ret) {
-		fill_header(&th, cow, map, snapshot, origin_crc);
-		ret = write_header(cow, bdev, block, &th);
-	}
-	free_page((unsigned long)block);
-	return ret;
+		ret = cow_track_origin_crc(cow, bdev, &origin_crc);
+	if (ret)
+		return ret;
+	fill_header(&th, cow, map, snapshot, origin_crc);
+	return write_header(cow, bdev, &th);
 }
 
 int cow_track_unseal(struct cow_file *cow, struct block_device *bdev)
 {
 	struct cow_track_header th = cow->track;
-	void *block = (void *)__get_free_page(GFP_NOIO);
-	int ret;
+	int ret = check_ours(cow, bdev);
 
-	if (!block)
-		return -ENOMEM;
 	th.flags &= ~cpu_to_le32(COW_TRACK_CLEAN);
-	ret = check_ours(cow, bdev, block);
-	if (!ret)
-		ret = write_header(cow, bdev, block, &th);
-	free_page((unsigned long)block);
-	return ret;
+	return ret ?: write_header(cow, bdev, &th);
 }
 
 /* ---- taking a file up again ---- */
@@ -165,17 +147,17 @@ static int reject(const struct cow_file *cow, const char *why)
 	return -EINVAL;
 }
 
-static int check_header(const struct cow_file *cow, void *block, bool snapshot, u32 origin_crc)
+static int check_header(const struct cow_file *cow, bool snapshot, u32 origin_crc)
 {
-	const struct cow_track_header *th = header_of(block);
+	const struct cow_track_header *th = header_of(cow->block);
 	u32 flags = le32_to_cpu(th->flags);
 
 	if (le64_to_cpu(th->magic) != COW_TRACK_MAGIC ||
-	    memchr_inv(block, 0, COW_TRACK_OFFSET))
+	    memchr_inv(cow->block, 0, COW_TRACK_OFFSET))
 		return reject(cow, "it was not left by this driver for that");
 	if (le32_to_cpu(th->version) != COW_TRACK_VERSION)
 		return reject(cow, "it was left by another version of this driver");
-	if (le32_to_cpu(th->crc) != block_crc(block))
+	if (le32_to_cpu(th->crc) != block_crc(cow->block))
 		return reject(cow, "its header is damaged");
 	if (!(flags & COW_TRACK_CLEAN))
 		return reject(cow, "it was in use when the machine stopped");
@@ -215,25 +197,19 @@ static int load_map(struct cow_file *cow, struct block_device *bdev, u32 crc,
 int cow_track_load(struct cow_file *cow, struct block_device *bdev, bool snapshot, u32 origin_crc,
 		   struct dbd_map **map)
 {
-	void *block = (void *)__get_free_page(GFP_KERNEL);
-	struct cow_track_header *th;
-	int ret;
+	const struct cow_track_header *th = header_of(cow->block);
+	int ret = header_io(cow, bdev, REQ_OP_READ);
 
-	if (!block)
-		return -ENOMEM;
-	th = header_of(block);
-	ret = header_io(cow, bdev, REQ_OP_READ, block);
 	if (!ret)
-		ret = check_header(cow, block, snapshot, origin_crc);
+		ret = check_header(cow, snapshot, origin_crc);
 	if (!ret)
 		ret = load_map(cow, bdev, le32_to_cpu(th->map_crc), map);
-	if (!ret) {
-		cow->fpos = le64_to_cpu(th->fpos);
-		cow->seqid = le64_to_cpu(th->seqid);
-		cow->asked = le64_to_cpu(th->asked);
-		memcpy(cow->uuid, th->uuid, sizeof(cow->uuid));
-		cow->track = *th;
-	}
-	free_page((unsigned long)block);
-	return ret;
+	if (ret)
+		return ret;
+	cow->fpos = le64_to_cpu(th->fpos);
+	cow->seqid = le64_to_cpu(th->seqid);
+	cow->asked = le64_to_cpu(th->asked);
+	memcpy(cow->uuid, th->uuid, sizeof(cow->uuid));
+	cow->track = *th;
+	return 0;
 }

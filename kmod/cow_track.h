@@ -14,7 +14,8 @@
 #include "map.h"
 
 /*
- * All of these do raw I/O only, in process context, and allocate two pages.
+ * All of these do raw I/O only, in process context, one at a time for a file.
+ * Sealing and unsealing allocate nothing: writes are held meanwhile.
  * -ESTALE: what is on disk is not ours any more; nothing was written.
  */
 
@@ -38,6 +39,6 @@ int cow_track_load(struct cow_file *cow, struct block_device *bdev, bool snapsho
 		   struct dbd_map **map);
 
 /* Checksum of the device's first block, which holds its super block. */
-int cow_track_origin_crc(struct block_device *bdev, u32 *crc);
+int cow_track_origin_crc(struct cow_file *cow, struct block_device *bdev, u32 *crc);
 
 #endif /* DBD_COW_TRACK_H */

@@ -479,7 +479,7 @@ static int start_unverified(struct dbd_device *dev)
 		goto free_snap;
 	dbd_tracker_start(&dev->tracker, track);
 	dbd_target_drain(&dev->tracker.target);
-	ret = cow_track_origin_crc(dev->ref.bdev, &dev->origin_crc);
+	ret = cow_track_origin_crc(dev->cow, dev->ref.bdev, &dev->origin_crc);
 	if (ret)
 		device_stop(dev);
 	return ret;

@@ -10,7 +10,6 @@
 #include <linux/jiffies.h>
 #include <linux/module.h>
 #include <linux/sched.h>
-#include <linux/sched/mm.h>
 
 #include "cow_track.h"
 #include "dbd.h"
@@ -153,22 +152,18 @@ static void wake(struct dbd_device *dev, struct super_block *sb)
 }
 
 /*
- * What was seen since the reload joins what the file knows. While that happens
- * nothing is written: no allocation may wait for a write.
+ * What was seen since the reload joins what the file knows. No write passes
+ * while that happens: nothing here may wait for one.
  */
 static void join(struct dbd_device *dev, const struct dbd_map *loaded)
 {
-	unsigned int noio;
-
 	if (!dev->snap) {
 		dbd_map_merge(dev->map, loaded);
 		return;
 	}
-	noio = memalloc_noio_save();
 	dbd_tracker_close(&dev->tracker);
 	dbd_snap_take_up(dev->snap, loaded);
 	dbd_tracker_open(&dev->tracker);
-	memalloc_noio_restore(noio);
 }
 
 /* The file is attached. */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* See tracker.h. Lock order: gate_lock, lock, the snapshot's lock. */
 #include <linux/jiffies.h>
-#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "cow_track.h"
@@ -229,14 +228,12 @@ static int save(struct dbd_tracker *t, struct cow_file *cow)
 {
 	struct dbd_track *track = rcu_dereference_protected(t->track,
 							    lockdep_is_held(&t->gate_lock));
-	unsigned int noio = memalloc_noio_save();
 	int ret = 0;
 
 	if (track->snap)
 		ret = cow_index_flush(&track->snap->index);
 	if (!ret)
 		ret = cow_track_seal(cow, t->target.bdev, track->map, track->snap);
-	memalloc_noio_restore(noio);
 	return ret;
 }
 
