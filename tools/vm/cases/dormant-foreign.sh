@@ -2,7 +2,7 @@
 # was deleted elsewhere, an image written over it. The device says that it has lost its COW file.
 # fs: ext4 xfs
 # disks: 512M 512M
-# timeout: 200
+# timeout: 300
 # dmesg-allow: (I/O error|Buffer I/O error).*datto0
 
 # check_new: the file system made anew is whole, and stays so while it is being filled.

@@ -1,7 +1,7 @@
 # umount makes a device dormant, mount makes it active again: the snapshot is what it was, no change
 # is missed, whatever is written to the device in between, and the module can be unloaded meanwhile.
 # fs: ext4 xfs
-# timeout: 240
+# timeout: 300
 # dmesg-allow: (I/O error|Buffer I/O error).*datto0
 
 bytes=$(dev_bytes $DISK1)

@@ -2,7 +2,7 @@
 # system changes nothing.
 # fs: ext4 xfs
 # disks: 512M 512M
-# timeout: 200
+# timeout: 300
 
 expect_ok dattoctl setup $DISK1 $MNT/cow 0 64
 expect_ok dattoctl trans-inc 0

@@ -2,7 +2,7 @@
 # listed, and touches nothing.
 # fs: ext4 xfs
 # disks: 512M 512M
-# timeout: 200
+# timeout: 300
 
 # refused MODE COW ERROR: reloaded, and mounted; the state stays unverified.
 refused() {
@@ -27,7 +27,7 @@ leave() {
 	rm -f $MNT/cow
 	expect_ok dattoctl setup $DISK1 $MNT/cow 0 64
 	[ $1 = snap ] || expect_ok dattoctl trans-inc 0
-	records write -n 50 $MNT/data 16
+	records write -n 20 $MNT/data 4
 	blkcmp extents $MNT/cow >/tmp/cow.runs
 	umount $MNT
 	unload_module
@@ -37,7 +37,7 @@ leave() {
 # damage BLOCK: of the device, while nobody looks.
 damage() { dd if=/dev/urandom of=$DISK1 bs=4096 seek=$1 count=1 oflag=direct conv=notrunc 2>/dev/null; }
 
-random_file $MNT/data 16
+random_file $MNT/data 4
 mkdir $MNT/dir
 random_file $MNT/dir/other 8
 say "calls that fail at once"
@@ -83,13 +83,12 @@ leave inc
 expect_ok dattoctl reload-inc $DISK1 /cow 0
 mount_fs $DISK1 $MNT
 expect_device 0 2 0
-# What a power cut would leave.
-sync
-dd if=$DISK1 of=/tmp/cut bs=1M iflag=direct 2>/dev/null
+# What a power cut would leave in the header.
+header=$(head -1 /tmp/cow.runs | cut -d' ' -f1)
+dd if=$DISK1 of=/tmp/cut bs=4096 skip=$header count=1 iflag=direct 2>/dev/null
 umount $MNT
 expect_ok dattoctl destroy 0
-dd if=/tmp/cut of=$DISK1 bs=1M oflag=direct 2>/dev/null
-rm /tmp/cut
+dd if=/tmp/cut of=$DISK1 bs=4096 seek=$header oflag=direct conv=notrunc 2>/dev/null
 refused inc /cow -22
 
 say "the file system was used meanwhile without the driver"

@@ -2,7 +2,7 @@
 # and what is written between the reload and the mount, by fsck or by the mount itself, is in the map.
 # fs: ext4 xfs
 # boots: 2
-# timeout: 200
+# timeout: 300
 
 bytes=$(dev_bytes $DISK1)
 records_count() { info 0 nr_changed_blocks; }
