@@ -47,7 +47,7 @@ export interface Argument extends Parameter {
   /** How it is shown, when not by its name: `MIB`. */
   readonly label?: string;
   readonly optional?: boolean;
-  /** One or more; no more than one argument of a command. */
+  /** One or more, or any number when optional; no more than one argument of a command. */
   readonly repeated?: boolean;
 }
 

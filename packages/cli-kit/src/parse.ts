@@ -116,9 +116,9 @@ function argumentValues(command: Command, places: readonly string[]): Record<str
     const what = argumentUsage({ ...argument, optional: false, repeated: false });
     const key = keyOf(argument.name);
     if (argument.repeated) {
-      const texts = rest.splice(0, 1 + Math.max(0, spare));
+      const texts = rest.splice(0, Math.max(0, spare) + (argument.optional ? 0 : 1));
       spare = 0;
-      if (texts.length === 0) throw new UsageError(`${what} is missing`);
+      if (texts.length === 0 && !argument.optional) throw new UsageError(`${what} is missing`);
       values[key] = texts.map((text) => parseValue(what, text, argument));
       continue;
     }

@@ -44,8 +44,8 @@ _dbdctl() {
 		return
 	fi
 	case $verb in
-	'') _dbdctl_words 'setup-snapshot reload-snapshot reload-incremental destroy transition-to-incremental transition-to-snapshot reconfigure expand-cow-file reconfigure-auto-expand list info watch get-free-minor changed inspect help --help --version' ;;
-	help) [[ $place == 0 ]] && _dbdctl_words 'setup-snapshot reload-snapshot reload-incremental destroy transition-to-incremental transition-to-snapshot reconfigure expand-cow-file reconfigure-auto-expand list info watch get-free-minor changed inspect' ;;
+	'') _dbdctl_words 'setup-snapshot reload-snapshot reload-incremental destroy transition-to-incremental transition-to-snapshot reconfigure expand-cow-file reconfigure-auto-expand list info watch get-free-minor changed inspect doctor help --help --version' ;;
+	help) [[ $place == 0 ]] && _dbdctl_words 'setup-snapshot reload-snapshot reload-incremental destroy transition-to-incremental transition-to-snapshot reconfigure expand-cow-file reconfigure-auto-expand list info watch get-free-minor changed inspect doctor' ;;
 	setup-snapshot)
 		if [[ $cur == -* ]]; then
 			_dbdctl_words '--cache-size -c --cow-size -f --show --dry-run --json --help -h'
@@ -175,6 +175,15 @@ _dbdctl() {
 		else
 			case $place in
 			0) _dbdctl_files ;;
+			esac
+		fi
+		;;
+	doctor)
+		if [[ $cur == -* ]]; then
+			_dbdctl_words '--json --help -h'
+		else
+			case $place in
+			*) _dbdctl_files "${cur:-/dev/}" ;;
 			esac
 		fi
 		;;

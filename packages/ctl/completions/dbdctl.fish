@@ -34,7 +34,7 @@ end
 complete -c dbdctl -f
 complete -c dbdctl -n '__fish_use_subcommand' -a help -d 'Print help'
 complete -c dbdctl -n '__fish_use_subcommand' -l version -d 'Print the version'
-complete -c dbdctl -n '__fish_seen_subcommand_from help' -a 'setup-snapshot reload-snapshot reload-incremental destroy transition-to-incremental transition-to-snapshot reconfigure expand-cow-file reconfigure-auto-expand list info watch get-free-minor changed inspect'
+complete -c dbdctl -n '__fish_seen_subcommand_from help' -a 'setup-snapshot reload-snapshot reload-incremental destroy transition-to-incremental transition-to-snapshot reconfigure expand-cow-file reconfigure-auto-expand list info watch get-free-minor changed inspect doctor'
 
 complete -c dbdctl -n '__fish_use_subcommand' -a setup-snapshot -d 'Take the first snapshot of a mounted block device'
 complete -c dbdctl -n '__fish_seen_subcommand_from setup-snapshot' -l cache-size -s c -x -d 'memory for the index: bytes, or a size such as 8MiB (0: the module\'s default)'
@@ -135,7 +135,12 @@ complete -c dbdctl -n '__fish_seen_subcommand_from changed; and __dbdctl_place 1
 
 complete -c dbdctl -n '__fish_use_subcommand' -a inspect -d 'Show a COW file: header, what it means, statistics, a map of the device'
 complete -c dbdctl -n '__fish_seen_subcommand_from inspect' -l device-size -x -d 'size of the device: bytes, or a size such as 20GiB (else that of the tracked device of this series, else what the file has room for)'
-complete -c dbdctl -n '__fish_seen_subcommand_from inspect' -l html -x -F -d 'write a page to this file'
+complete -c dbdctl -n '__fish_seen_subcommand_from inspect' -l html -r -F -d 'write a page to this file'
 complete -c dbdctl -n '__fish_seen_subcommand_from inspect' -l json -d 'print JSON with a versioned schema, errors too'
 complete -c dbdctl -n '__fish_seen_subcommand_from inspect' -l help -s h -d 'print help, and do nothing else'
 complete -c dbdctl -n '__fish_seen_subcommand_from inspect; and __dbdctl_place 1 --device-size --html' -F
+
+complete -c dbdctl -n '__fish_use_subcommand' -a doctor -d 'Look for what is wrong with the machine, and say what to do'
+complete -c dbdctl -n '__fish_seen_subcommand_from doctor' -l json -d 'print JSON with a versioned schema, errors too'
+complete -c dbdctl -n '__fish_seen_subcommand_from doctor' -l help -s h -d 'print help, and do nothing else'
+complete -c dbdctl -n '__fish_seen_subcommand_from doctor; and __dbdctl_place 1+' -F -a '(__fish_complete_path /dev/)'

@@ -1,6 +1,7 @@
 import type { Program } from '@dbd/cli-kit';
 import manifest from '../package.json' with { type: 'json' };
 import { changed, inspect } from './commands/cow-file.js';
+import { doctor } from './commands/doctor.js';
 import { destroy, reloadIncremental, reloadSnapshot, setupSnapshot } from './commands/life.js';
 import { getFreeMinor, info, list, watch } from './commands/query.js';
 import { transitionToIncremental, transitionToSnapshot } from './commands/transition.js';
@@ -33,6 +34,7 @@ export const program: Program<Tools> = {
     getFreeMinor,
     changed,
     inspect,
+    doctor,
   ],
   revised: 'November 23, 2026',
   files: [

@@ -73,7 +73,7 @@ function commandLines(name: string, id: string, command: CommandModel, single: b
     const names = flags.map((flag) =>
       flag.startsWith('--') ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`,
     );
-    const what = value === undefined ? '' : ` -x${offer(id, value)}`;
+    const what = value === undefined ? '' : ` ${needsValue(value)}${offer(id, value)}`;
     return `complete -c ${name} ${seen}${names.join(' ')}${what} -d ${quote(summary)}`;
   });
   const last = command.places.length - 1;
@@ -89,6 +89,11 @@ function commandLines(name: string, id: string, command: CommandModel, single: b
     return [`complete -c ${name} -n ${quote(condition)}${what}`];
   });
   return [...options, ...places];
+}
+
+/** -x is -r without files. */
+function needsValue({ kind }: Offer): string {
+  return kind === 'files' || kind === 'devices' ? '-r' : '-x';
 }
 
 function offer(id: string, what: Offer): string {

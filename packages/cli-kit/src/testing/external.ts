@@ -38,8 +38,8 @@ export function completeInFish(script: string, words: readonly string[], cwd = '
 }
 
 /**
- * What zsh makes of a command line when TAB is pressed in it: the screen, as an interactive zsh on a
- * pseudo-terminal draws it.
+ * What zsh makes of a command line when TAB is pressed in it: the text that an interactive zsh on a
+ * pseudo-terminal writes.
  * @param name of the file that zsh's autoload looks for: `_dbdctl`
  */
 export function completeInZsh(name: string, script: string, line: string, cwd = '/'): string {
@@ -48,10 +48,10 @@ export function completeInZsh(name: string, script: string, line: string, cwd = 
     fpath=($ZDOTDIR $fpath)
     autoload -Uz compinit
     compinit -u -D
-    setopt list_rows_first no_beep
-    LISTMAX=1000
+    setopt no_beep
+    bindkey -e
   `;
-  return inDirectory({ [name]: script, '.zshrc': rc, typed: `${line}\t\t` }, (directory) => {
+  return inDirectory({ [name]: script, '.zshrc': rc, typed: `${line}\t` }, (directory) => {
     const driver = `
       zmodload zsh/zpty
       zpty shell 'stty columns 100 rows 50; zsh -i'
@@ -66,7 +66,8 @@ export function completeInZsh(name: string, script: string, line: string, cwd = 
     `;
     const env = { ...process.env, HOME: directory, ZDOTDIR: directory, TERM: 'xterm' };
     const args = ['-f', '-c', driver, 'zsh', join(directory, 'typed')];
-    return run('zsh', args, { cwd, env }).stdout;
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with one.
+    return run('zsh', args, { cwd, env }).stdout.replace(/\x1b[[?0-9;]*[a-zA-Z=>]|[\r\x07]/g, '');
   });
 }
 

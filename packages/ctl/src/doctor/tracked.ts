@@ -1,0 +1,41 @@
+/** Devices that are tracked now. */
+import { printable } from '@dbd/cli-kit';
+import type { Datto } from '@dbd/ioctl';
+import { type Device, failureText, readDevices } from '../lib/devices.js';
+import type { Host } from '../lib/host.js';
+import { failureReason } from '../lib/reason.js';
+import { type Finding, note, ok, problem } from './finding.js';
+
+/** Part of a COW file in use from which on it is worth a word. */
+const NEARLY_FULL = 0.8;
+
+export async function checkTracked(datto: Datto, host: Host): Promise<Finding[]> {
+  const devices = await readDevices(datto, host);
+  return Promise.all(devices.map((device) => checkDevice(datto, device)));
+}
+
+async function checkDevice(datto: Datto, device: Device): Promise<Finding> {
+  const { minor, state, errorName, cow } = device;
+  const name = `minor ${minor} (${printable(device.blockDevice)})`;
+  if (errorName !== null) {
+    const reason = (await failureReason(datto, device)) ?? failureText(errorName);
+    return problem(
+      name,
+      `has failed: ${reason}`,
+      `Destroy it (dbdctl destroy ${minor}), set it up again, make a full copy`,
+    );
+  }
+  if (!state.active) {
+    const advice = 'Mount its file system read-write; if it cannot be, destroy the device';
+    return note(name, `is ${state.text}`, advice);
+  }
+  if (cow !== undefined && cow.used >= cow.size * NEARLY_FULL) {
+    const percent = Math.floor((cow.used / cow.size) * 100);
+    return note(
+      name,
+      `its COW file is ${percent} % full; the snapshot is lost when it is full`,
+      `End the snapshot soon, or make it larger: dbdctl expand-cow-file 1GiB ${minor}`,
+    );
+  }
+  return ok(name, state.text);
+}
