@@ -73,6 +73,8 @@ const begin = Date.now();
 bootstrap();
 if (step('build', () => npm('build'))) {
   step('checks', () => npm('check'));
+  step('packages as published', () => npm('check:packages'));
+  step('documentation of the libraries', () => npm('docs'));
   unitTests();
 }
 for (const kernel of ALSO_BUILD_ON) {

@@ -24,7 +24,7 @@ prove() {
 
 . /share/guest/activity.sh
 mkfs.ext4 -q -F $DISK2
-mkdir /mnt/backup
+mkdir -p /mnt/backup
 mount $DISK2 /mnt/backup
 IMAGE=/mnt/backup/disk.img
 start_activity $MNT
