@@ -9,8 +9,9 @@ import {
   generatedFiles,
   manPage,
   markdownReference,
+  zshCompletion,
 } from '../src/gen/index.js';
-import { completeInBash, completeInFish, lintManual } from '../src/testing/index.js';
+import { completeInBash, completeInFish, completeInZsh, lintManual } from '../src/testing/index.js';
 import { single, verbs } from './programs.js';
 
 let cwd: string;
@@ -37,7 +38,7 @@ it('a manual shows every part', () => {
   const page = manPage(verbs);
   for (const part of [
     '.It Cm begin',
-    'Ar "cow file"',
+    'Ar cow-file',
     '.Op Fl f Ar MIB',
     '.It 130',
     '\\(lqnothing\\(rq',
@@ -92,6 +93,26 @@ describe.each([
       expect(inShell('demo-copy', ...before, 'di').sort()).toEqual(
         expect.arrayContaining(['disk.img']),
       );
+    }
+  });
+});
+
+describe('completion in zsh', () => {
+  const screen = (line: string) => {
+    const program = line.startsWith('demo ') ? verbs : single;
+    return completeInZsh(`_${program.name}`, local(zshCompletion(program)), line, cwd);
+  };
+
+  it('of a program with verbs', () => {
+    expect(screen('demo be')).toContain('demo begin');
+    expect(screen('demo begin --mode ')).toMatch(/fast +safe/);
+    expect(screen('demo end 1')).toContain('demo end 12');
+  });
+
+  it('of a program without verbs', () => {
+    expect(screen('demo-copy --ra')).toContain('demo-copy --rate=');
+    for (const before of ['', 'a ', 'a b c d ']) {
+      expect(screen(`demo-copy ${before}disk`)).toContain(`demo-copy ${before}disk.img`);
     }
   });
 });

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CommandError, describeFailure, EXIT, type Program, runProgram } from '../src/index.js';
 import { capture, type World } from '../src/testing/index.js';
@@ -139,6 +140,72 @@ describe('a program with verbs', () => {
     for (const world of [{}, { columns: 80, env: { TERM: 'dumb' } }]) {
       expect((await call(verbs, ['help'], world)).stdout).not.toContain('\x1b');
     }
+  });
+});
+
+describe('the order of options and arguments', () => {
+  const options = [
+    ['-f', '9'],
+    ['-f9'],
+    ['--cow-size=9'],
+    ['--mode', 'safe'],
+    ['--mode=fast'],
+    ['-s'],
+    ['--show'],
+    ['-t', 'a'],
+    ['--tag=b'],
+    ['-st', 'c'],
+  ];
+
+  it('does not matter, but for those given twice', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.constantFrom(...options), fc.nat(3)), { maxLength: 6 }),
+        async (placed) => {
+          const args: string[] = [];
+          ['/dev/a', '/b', '3', ''].forEach((argument, place) => {
+            args.push(...placed.filter(([, at]) => at === place).flatMap(([option]) => option));
+            if (argument !== '') args.push(argument);
+          });
+          const inOrder = [0, 1, 2, 3].flatMap((place) =>
+            placed.filter(([, at]) => at === place).flatMap(([option]) => option),
+          );
+          const mixed = await call(verbs, ['begin', ...args]);
+          const plain = await call(verbs, ['begin', ...inOrder, '--', '/dev/a', '/b', '3']);
+          expect(mixed).toEqual(plain);
+          expect(mixed.code).toBe(0);
+        },
+      ),
+    );
+  });
+
+  it('any words at all end with 0 or 2, and never with a stack', async () => {
+    const word = fc.oneof(
+      fc.string(),
+      fc.constantFrom(
+        'begin',
+        'end',
+        'help',
+        '--',
+        '-',
+        '--json',
+        '-f',
+        '9',
+        '/a',
+        '--mode',
+        '--help',
+        '-h',
+        '--version',
+      ),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(word, { maxLength: 6 }), async (args) => {
+        const { code, stderr } = await call(verbs, args);
+        expect([0, 2, 9]).toContain(code);
+        expect(stderr).not.toMatch(/\n {4}at /);
+      }),
+      { numRuns: 1000 },
+    );
   });
 });
 

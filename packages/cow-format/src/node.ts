@@ -3,12 +3,14 @@ import type { Source } from './source.js';
 
 /** The part of Node's `FileHandle` that is needed here. */
 export interface HandleLike {
+  /** As `FileHandle.read`. */
   read(
     buffer: Uint8Array,
     offset: number,
     length: number,
     position: number,
   ): Promise<{ bytesRead: number }>;
+  /** As `FileHandle.stat`. */
   stat(): Promise<{ size: number }>;
 }
 

@@ -29,7 +29,14 @@ export function bufferSource(bytes: Uint8Array): Source {
 /** The part of a browser's `Blob` or `File` that is needed here. */
 export interface BlobLike {
   readonly size: number;
-  slice(start: number, end: number): { arrayBuffer(): Promise<ArrayBuffer> };
+  /** As `Blob.slice`. */
+  slice(
+    start: number,
+    end: number,
+  ): {
+    /** As `Blob.arrayBuffer`. */
+    arrayBuffer(): Promise<ArrayBuffer>;
+  };
 }
 
 /** A COW file in a `Blob` or `File`, as a browser has it. */

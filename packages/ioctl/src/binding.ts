@@ -22,23 +22,39 @@ export interface RawInfo {
  * A failure rejects with an object that has `errno` (positive) and `syscall`.
  */
 export interface DattoBinding {
+  /** SETUP_SNAP; `mib` and `cache` of 0 are the defaults. */
   setupSnap(bdev: string, cow: string, mib: bigint, cache: bigint, minor: number): Promise<void>;
+  /** RELOAD_SNAP. */
   reloadSnap(bdev: string, cow: string, cache: bigint, minor: number): Promise<void>;
+  /** RELOAD_INC. */
   reloadInc(bdev: string, cow: string, cache: bigint, minor: number): Promise<void>;
+  /** DESTROY. */
   destroy(minor: number): Promise<void>;
+  /** TRANSITION_INC. */
   transitionInc(minor: number): Promise<void>;
+  /** TRANSITION_SNAP; `mib` of 0 is what the device used last. */
   transitionSnap(cow: string, mib: bigint, minor: number): Promise<void>;
+  /** RECONFIGURE. */
   reconfigure(cache: bigint, minor: number): Promise<void>;
+  /** DATTOBD_INFO. */
   info(minor: number): Promise<RawInfo>;
+  /** GET_FREE. */
   getFree(): Promise<number>;
   /** Text of the status file; left out: /proc/datto-info is read. */
   readStatus?(): Promise<string>;
+  /** EXPAND_COW_FILE. */
   expandCowFile(mib: bigint, minor: number): Promise<void>;
+  /** RECONFIGURE_AUTO_EXPAND. */
   reconfigureAutoExpand(stepMib: bigint, reservedMib: bigint, minor: number): Promise<void>;
+  /** BLKGETSIZE64. */
   deviceSize(path: string): Promise<bigint>;
+  /** BLKSSZGET. */
   logicalBlockSize(path: string): Promise<number>;
+  /** lseek(2) with SEEK_DATA; ENXIO when there is none. */
   seekData(fd: number, offset: bigint): Promise<bigint>;
+  /** lseek(2) with SEEK_HOLE. */
   seekHole(fd: number, offset: bigint): Promise<bigint>;
+  /** posix_fadvise(2). */
   fadvise(fd: number, offset: bigint, length: bigint, advice: number): Promise<void>;
 }
 

@@ -21,12 +21,14 @@ export interface ContractContext {
   readonly holdOpen: (minor: number) => Promise<() => Promise<void>>;
 }
 
+/** One promise of the driver. */
 export interface ContractCase {
   readonly name: string;
   /** Leaves no device behind when it succeeds. */
   readonly run: (context: ContractContext) => Promise<void>;
 }
 
+/** All promises, each to be run on its own. */
 export const contract: readonly ContractCase[] = [
   {
     name: 'a series: setup, incremental, snapshot, destroy',

@@ -22,6 +22,7 @@ export const FADVISE = {
   noReuse: 5,
 } as const;
 
+/** What {@link Datto.setupSnapshot} takes. */
 export interface SetupOptions {
   readonly blockDevice: string;
   /** Absolute path, on the device's file system; must not exist. */
@@ -33,6 +34,7 @@ export interface SetupOptions {
   readonly fallocateMib?: Size | undefined;
 }
 
+/** What {@link Datto.reloadSnapshot} and {@link Datto.reloadIncremental} take. */
 export interface ReloadOptions {
   readonly blockDevice: string;
   /** Path relative to the root of the device's file system. */
@@ -42,6 +44,7 @@ export interface ReloadOptions {
   readonly cacheBytes?: Size | undefined;
 }
 
+/** What {@link Datto.transitionToSnapshot} takes. */
 export interface TransitionToSnapshotOptions {
   /** Absolute path of the new COW file. */
   readonly cowFile: string;
@@ -50,18 +53,21 @@ export interface TransitionToSnapshotOptions {
   readonly fallocateMib?: Size | undefined;
 }
 
+/** What {@link Datto.reconfigure} takes. */
 export interface ReconfigureOptions {
   readonly minor: number;
   /** Memory for the index in bytes; 0 or left out: the module's default. */
   readonly cacheBytes?: Size | undefined;
 }
 
+/** What {@link Datto.expandCowFile} takes. */
 export interface ExpandOptions {
   readonly minor: number;
   /** By how much the COW file grows, in MiB. */
   readonly mib: Size;
 }
 
+/** What {@link Datto.reconfigureAutoExpand} takes. */
 export interface AutoExpandOptions {
   readonly minor: number;
   /** Growth of one step in MiB; 0: no growth. */

@@ -37,6 +37,7 @@ export const ERRNO = {
   EDQUOT: 122,
 } as const;
 
+/** Name of an errno value in {@link ERRNO}. */
 export type ErrnoName = keyof typeof ERRNO;
 
 const NAMES = new Map<number, string>(Object.entries(ERRNO).map(([name, value]) => [value, name]));

@@ -148,7 +148,8 @@ function optionLongMacros({ letter, name, value }: Option): string {
 }
 
 function argumentMacros({ name, label, repeated }: Argument): string {
-  return `Ar ${word(label ?? name)}${repeated ? ' ...' : ''}`;
+  // In plain text nothing else shows that two words are one name.
+  return `Ar ${roff((label ?? name).replaceAll(' ', '-'))}${repeated ? ' ...' : ''}`;
 }
 
 function paragraphs(texts: readonly string[], after = false): string[] {
