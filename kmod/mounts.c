@@ -22,6 +22,7 @@ struct event {
 
 static atomic_t nr_events;
 static DECLARE_WAIT_QUEUE_HEAD(no_events);
+static bool had_events;
 static bool following;
 
 static void event_run(struct callback_head *work)
@@ -60,6 +61,7 @@ static bool event_add(struct dbd_device *dev, struct super_block *sb, gfp_t gfp)
 	kref_get(&dev->kref);
 	if (sb)
 		atomic_inc(&sb->s_active);
+	WRITE_ONCE(had_events, true);
 	atomic_inc(&nr_events);
 	if (!WARN_ON_ONCE(task_work_add(current, &e->work, TWA_RESUME)))
 		return true;
@@ -173,5 +175,6 @@ void dbd_mounts_exit(void)
 	unregister_reboot_notifier(&reboot_block);
 	wait_event(no_events, !atomic_read(&nr_events));
 	/* The last one may still be on its way out of event_run(). */
-	synchronize_rcu_tasks();
+	if (had_events)
+		synchronize_rcu_tasks();
 }

@@ -1,6 +1,6 @@
 # The module cannot be unloaded while there are devices, and 50 rounds of load, setup, write, destroy,
 # unload leave nothing behind: no file, no node, no memory.
-# timeout: 300
+# timeout: 600
 
 expect_ok dattoctl setup $DISK1 $MNT/cow 0 32
 expect_fails unload_module
