@@ -360,7 +360,7 @@ static int unlink_dentry(struct dentry *dentry)
 	else if (parent == dentry || dentry->d_parent != parent || d_unhashed(dentry))
 		ret = -ENOENT;
 	else
-		ret = vfs_unlink(dbd_idmap(), dir, dentry, NULL);
+		ret = dbd_unlink(dir, dentry);
 	inode_unlock(dir);
 	dput(parent);
 	sb_end_write(sb);
@@ -594,7 +594,7 @@ int cow_shrink(struct cow_file *cow)
 	sb_start_write(hold.sb);
 	inode_lock(hold.inode);
 	inode_set_flags(hold.inode, 0, COW_INODE_FLAGS);
-	ret = sb_rdonly(hold.sb) ? -EROFS : notify_change(dbd_idmap(), dentry, &attr, NULL);
+	ret = sb_rdonly(hold.sb) ? -EROFS : dbd_notify_change(dentry, &attr);
 	inode_set_flags(hold.inode, COW_INODE_FLAGS, COW_INODE_FLAGS);
 	inode_unlock(hold.inode);
 	sb_end_write(hold.sb);

@@ -102,7 +102,7 @@ static unsigned long page_of(u64 block)
 }
 
 /* Reads or writes page @nr of the file's index raw. */
-static int index_io(struct cow_index *index, enum req_op op, unsigned long nr, struct page *page)
+static int index_io(struct cow_index *index, blk_opf_t op, unsigned long nr, struct page *page)
 {
 	void *buf = page_address(page);
 

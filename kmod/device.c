@@ -10,6 +10,7 @@
 #include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/module.h>
+#include <linux/mount.h>
 #include <linux/mutex.h>
 #include <linux/random.h>
 #include <linux/rcupdate.h>
@@ -213,6 +214,8 @@ static int check_origin(struct dbd_device *dev, struct super_block *sb)
 		return refuse(dev, -EINVAL, "no ext4 or xfs file system is mounted from it");
 	if (sb_rdonly(sb))
 		return refuse(dev, -EINVAL, "it is mounted read-only");
+	if (dbd_bdev_has_rw_page(dev->ref.bdev) && !strcmp(sb->s_type->name, "ext2"))
+		return refuse(dev, -EOPNOTSUPP, "ext2 writes it past the block layer (rw_page)");
 	if (dbd_sb_frozen(sb))
 		return refuse(dev, -EBUSY, "its file system is frozen");
 	return check_trackable(dev);
@@ -290,7 +293,7 @@ static void parts_install(struct dbd_device *dev, struct snap_parts *p, struct c
 
 static void end_freeze(struct dbd_device *dev)
 {
-	int ret = dbd_thaw(dev->ref.bdev);
+	int ret = dbd_thaw(&dev->ref);
 
 	if (ret)
 		dbd_err("%s: cannot thaw the file system: %d", dev->path, ret);
@@ -307,7 +310,7 @@ static int start_first(struct dbd_device *dev, struct super_block *sb, struct sn
 	int ret;
 
 	dbd_sb_presync(sb);
-	ret = dbd_freeze(dev->ref.bdev);
+	ret = dbd_freeze(&dev->ref);
 	if (ret)
 		return ret;
 	parts_install(dev, p, cow);
@@ -648,7 +651,7 @@ static int start_next(struct dbd_device *dev, struct super_block *sb, struct sna
 	int ret;
 
 	dbd_sb_presync(sb);
-	ret = dbd_freeze(dev->ref.bdev);
+	ret = dbd_freeze(&dev->ref);
 	if (ret)
 		return ret;
 	parts_install(dev, p, cow);

@@ -94,11 +94,11 @@ static void gate_submit(struct bio *bio)
 	t->ops->held(t, bio);
 }
 
-DBD_SUBMIT_BIO(gate_submit_bio, gate_submit);
+DBD_SUBMIT_BIO(gate_submit);
 
 static const struct block_device_operations gate_fops = {
 	.owner = THIS_MODULE,
-	.submit_bio = gate_submit_bio,
+	.submit_bio = gate_submit_op,
 };
 
 /* Whether a target other than @t covers a part of @bio. */

@@ -65,11 +65,11 @@ static void driver_submit(struct bio *bio)
 	bio_endio(bio);
 }
 
-DBD_SUBMIT_BIO(driver_submit_bio, driver_submit);
+DBD_SUBMIT_BIO(driver_submit);
 
 static const struct block_device_operations driver_fops = {
 	.owner = THIS_MODULE,
-	.submit_bio = driver_submit_bio,
+	.submit_bio = driver_submit_op,
 };
 
 static int test_write(struct selftest *st, struct page *page, enum dbd_verdict verdict)

@@ -169,7 +169,7 @@ static void end_bio(struct bio *bio, blk_status_t status)
 	bio_endio(bio);
 }
 
-static void submit(struct bio *bio)
+static void snap_submit(struct bio *bio)
 {
 	struct snap_disk *disk = dbd_bio_disk(bio)->private_data;
 	struct snap_read *read;
@@ -191,7 +191,7 @@ static void submit(struct bio *bio)
 	}
 }
 
-DBD_SUBMIT_BIO(snap_submit_bio, submit);
+DBD_SUBMIT_BIO(snap_submit);
 
 /* ---- the disk ---- */
 
@@ -223,7 +223,7 @@ DBD_DISK_RELEASE(snap_release);
 
 static const struct block_device_operations snap_fops = {
 	.owner = THIS_MODULE,
-	.submit_bio = snap_submit_bio,
+	.submit_bio = snap_submit_op,
 	.open = snap_open_op,
 	.release = snap_release_op,
 };
@@ -268,7 +268,7 @@ static int add_gendisk(struct snap_disk *disk)
 	set_capacity(g, bdev_nr_sectors(disk->snap->bdev));
 	set_disk_ro(g, true);
 	disk->gendisk = g;
-	ret = add_disk(g);
+	ret = dbd_add_disk(g);
 	if (ret)
 		dbd_put_disk(g);
 	return ret;
@@ -315,7 +315,7 @@ void dbd_snap_disk_remove(struct snap_disk *disk)
 {
 	if (!disk)
 		return;
-	del_gendisk(disk->gendisk);
+	dbd_del_disk(disk->gendisk);
 	destroy_workqueue(disk->wq);
 	dbd_put_disk(disk->gendisk);
 	bioset_exit(&disk->clones);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { bootstrap, heading, root, run, runVm } from './bootstrap.mjs';
 
 const CASES_ON = 'bookworm-6.1';
-const ALSO_BUILD_ON = ['debian-6.12'];
+const ALSO_BUILD_ON = ['bullseye-5.10', 'debian-6.12', 'forky-7.2'];
 
 const reports = mkdtempSync(join(tmpdir(), 'dbd-test-'));
 process.on('exit', () => rmSync(reports, { recursive: true, force: true }));

@@ -1,13 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Version differences that are more than a line. */
+/* Differences between kernels that are more than a line. */
 #include <linux/numa.h>
+#include <linux/slab.h>
 
-struct gendisk *dbd_alloc_disk(const struct block_device_operations *fops,
-			       struct block_device *like)
+/* ---- disks ---- */
+
+#if !DBD_HAVE_BLK_ALLOC_DISK_LIMITS
+static void set_limits(struct request_queue *q, struct block_device *like)
 {
-	struct gendisk *disk;
+	if (!like)
+		return;
+	blk_queue_logical_block_size(q, bdev_logical_block_size(like));
+	blk_queue_physical_block_size(q, bdev_physical_block_size(like));
+	blk_queue_io_min(q, bdev_io_min(like));
+	blk_queue_io_opt(q, bdev_io_opt(like));
+}
+#endif
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 9, 0)
+#if DBD_HAVE_BLK_ALLOC_DISK_LIMITS
+static struct gendisk *alloc_bio_disk(struct block_device *like)
+{
 	struct queue_limits lim = {};
 
 	if (like) {
@@ -16,39 +28,107 @@ struct gendisk *dbd_alloc_disk(const struct block_device_operations *fops,
 		lim.io_min = bdev_io_min(like);
 		lim.io_opt = bdev_io_opt(like);
 	}
-	disk = blk_alloc_disk(like ? &lim : NULL, NUMA_NO_NODE);
-	if (IS_ERR(disk))
-		return disk;
-#else
-	disk = blk_alloc_disk(NUMA_NO_NODE);
+	return blk_alloc_disk(like ? &lim : NULL, NUMA_NO_NODE);
+}
+#elif DBD_HAVE_BLK_ALLOC_DISK_NODE
+static struct gendisk *alloc_bio_disk(struct block_device *like)
+{
+	struct gendisk *disk = blk_alloc_disk(NUMA_NO_NODE);
+
 	if (!disk)
 		return ERR_PTR(-ENOMEM);
-	if (like) {
-		blk_queue_logical_block_size(disk->queue, bdev_logical_block_size(like));
-		blk_queue_physical_block_size(disk->queue, bdev_physical_block_size(like));
-		blk_queue_io_min(disk->queue, bdev_io_min(like));
-		blk_queue_io_opt(disk->queue, bdev_io_opt(like));
+	set_limits(disk->queue, like);
+	return disk;
+}
+#else
+/*
+ * Disk and queue are apart, and there is no struct block_device before somebody
+ * opens the disk. Bios only want to know the disk from it: one that says no
+ * more serves, see dbd_disk_bdev().
+ */
+static struct gendisk *alloc_bio_disk(struct block_device *like)
+{
+	struct block_device *bdev = kzalloc(sizeof(*bdev), GFP_KERNEL);
+	struct gendisk *disk = alloc_disk(1);
+	struct request_queue *q = blk_alloc_queue(NUMA_NO_NODE);
+
+	if (!bdev || !disk || !q) {
+		if (q)
+			blk_cleanup_queue(q);
+		if (disk)
+			put_disk(disk);
+		kfree(bdev);
+		return ERR_PTR(-ENOMEM);
 	}
+	bdev->bd_disk = disk;
+	bdev->bd_part = &disk->part0;
+	q->queuedata = bdev;
+	/* put_disk() puts the queue, even if add_disk() did not get it. */
+	WARN_ON(!blk_get_queue(q));
+	disk->queue = q;
+	set_limits(q, like);
+	return disk;
+}
 #endif
-	disk->fops = fops;
+
+struct gendisk *dbd_alloc_disk(const struct block_device_operations *fops,
+			       struct block_device *like)
+{
+	struct gendisk *disk = alloc_bio_disk(like);
+
+	if (!IS_ERR(disk))
+		disk->fops = fops;
 	return disk;
 }
 
+int dbd_add_disk(struct gendisk *disk)
+{
+#if DBD_HAVE_ADD_DISK_RESULT
+	return add_disk(disk);
+#else
+	add_disk(disk);
+	blk_put_queue(disk->queue); /* see alloc_bio_disk() */
+	return 0;
+#endif
+}
+
+void dbd_del_disk(struct gendisk *disk)
+{
+	del_gendisk(disk);
+#if !DBD_HAVE_ADD_DISK_RESULT
+	/* Later ones wait themselves. */
+	dbd_queue_drain(disk->queue);
+#endif
+}
+
+#if DBD_HAVE_BLK_ALLOC_DISK_LIMITS || DBD_HAVE_BLK_ALLOC_DISK_NODE
 void dbd_put_disk(struct gendisk *disk)
 {
 	put_disk(disk);
 }
+#else
+void dbd_put_disk(struct gendisk *disk)
+{
+	struct request_queue *q = disk->queue;
+	void *bdev = q->queuedata;
+
+	blk_cleanup_queue(q);
+	put_disk(disk);
+	kfree(bdev);
+}
+#endif
 
 void dbd_disk_never_added(struct gendisk *disk)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+#if DBD_HAVE_BDEV_SET_FLAG
+	/* Else add_disk() does it. */
 	bdev_set_flag(disk->part0, BD_HAS_SUBMIT_BIO);
 #endif
 }
 
 void dbd_queue_drain(struct request_queue *q)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 14, 0)
+#if DBD_HAVE_FREEZE_QUEUE_MEMFLAGS
 	unsigned int memflags = blk_mq_freeze_queue(q);
 
 	blk_mq_unfreeze_queue(q, memflags);
@@ -58,33 +138,102 @@ void dbd_queue_drain(struct request_queue *q)
 #endif
 }
 
+/* ---- the tracked device ---- */
+
 int dbd_bdev_open(const char *path, struct dbd_bdev *ref)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 9, 0)
+#if DBD_HAVE_BDEV_FILE_OPEN
 	struct file *file = bdev_file_open_by_path(path, BLK_OPEN_READ, NULL, NULL);
 
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 	ref->file = file;
 	ref->bdev = file_bdev(file);
-#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
-#error "dattobd: Linux 6.5 to 6.8 is not supported"
-#else
+#elif DBD_HAVE_BLKDEV_GET_BY_PATH_MODE
 	struct block_device *bdev = blkdev_get_by_path(path, FMODE_READ, NULL);
 
 	if (IS_ERR(bdev))
 		return PTR_ERR(bdev);
 	ref->bdev = bdev;
+#else
+#error "dattobd: Linux 6.5 to 6.8 is not supported"
 #endif
 	return 0;
 }
 
 void dbd_bdev_close(struct dbd_bdev *ref)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 9, 0)
+#if DBD_HAVE_BDEV_FILE_OPEN
 	bdev_fput(ref->file);
 #else
 	blkdev_put(ref->bdev, FMODE_READ);
 #endif
 	ref->bdev = NULL;
 }
+
+#if DBD_HAVE_BDEV_FREEZE
+int dbd_freeze(struct dbd_bdev *ref)
+{
+	return bdev_freeze(ref->bdev);
+}
+
+int dbd_thaw(struct dbd_bdev *ref)
+{
+	return bdev_thaw(ref->bdev);
+}
+#elif DBD_HAVE_THAW_BDEV_ALONE
+int dbd_freeze(struct dbd_bdev *ref)
+{
+	return freeze_bdev(ref->bdev);
+}
+
+int dbd_thaw(struct dbd_bdev *ref)
+{
+	return thaw_bdev(ref->bdev);
+}
+#else
+int dbd_freeze(struct dbd_bdev *ref)
+{
+	ref->frozen = freeze_bdev(ref->bdev);
+	return PTR_ERR_OR_ZERO(ref->frozen);
+}
+
+int dbd_thaw(struct dbd_bdev *ref)
+{
+	return thaw_bdev(ref->bdev, ref->frozen);
+}
+#endif
+
+/* ---- files ---- */
+
+#if DBD_HAVE_NOP_MNT_IDMAP
+int dbd_unlink(struct inode *dir, struct dentry *dentry)
+{
+	return vfs_unlink(&nop_mnt_idmap, dir, dentry, NULL);
+}
+
+int dbd_notify_change(struct dentry *dentry, struct iattr *attr)
+{
+	return notify_change(&nop_mnt_idmap, dentry, attr, NULL);
+}
+#elif DBD_HAVE_VFS_UNLINK_IDMAP
+int dbd_unlink(struct inode *dir, struct dentry *dentry)
+{
+	return vfs_unlink(&init_user_ns, dir, dentry, NULL);
+}
+
+int dbd_notify_change(struct dentry *dentry, struct iattr *attr)
+{
+	return notify_change(&init_user_ns, dentry, attr, NULL);
+}
+#else
+int dbd_unlink(struct inode *dir, struct dentry *dentry)
+{
+	return vfs_unlink(dir, dentry, NULL);
+}
+
+int dbd_notify_change(struct dentry *dentry, struct iattr *attr)
+{
+	return notify_change(dentry, attr, NULL);
+}
+#endif

@@ -15,7 +15,7 @@ import { parseSize } from './size.js';
 const DEFAULT_KERNEL = 'bookworm-6.1';
 
 const USAGE = `usage:
-  cli.ts build  [--kernel NAME]...                    build the module only
+  cli.ts build  [--kernel NAME]...                    build the module only; a warning fails
   cli.ts run    [--kernel NAME] --script FILE [--disk SIZE]... [--timeout S] [--shell] [--quiet] [--env A=B]...
              [--keep DIR]                             what it leaves in ./keep
   cli.ts fixtures [--kernel NAME]                     COW files for packages/cow-format, by the real driver
@@ -57,13 +57,16 @@ async function main(): Promise<number> {
   }
   await prepareHost();
   switch (command) {
-    case 'build':
+    case 'build': {
+      let warnings = false;
       for (const name of kernels) {
         const rootFs = await ensureRootFs(await loadKernel(name));
         const build = await buildModule(rootFs, moduleSource(values.module));
         process.stdout.write(`${build.log}${build.dir}\n`);
+        warnings ||= build.warnings;
       }
-      return 0;
+      return warnings ? 1 : 0;
+    }
     case 'run':
     case 'shell': {
       if (command === 'run' && values.script === undefined) throw new Error('run needs --script');
