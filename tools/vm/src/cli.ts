@@ -1,11 +1,12 @@
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { loadCases } from './cases.js';
+import { type Case, loadCases } from './cases.js';
 import { prepareHost } from './host.js';
 import { kernelNames, loadKernel } from './kernel.js';
 import { buildModule, driver, type ModuleSource } from './kmod.js';
 import { note } from './log.js';
+import { matrixTable } from './matrix.js';
 import { repoRoot, toolRoot } from './paths.js';
 import { ensureRootFs } from './rootfs.js';
 import { type CaseResult, reportLine, runCases } from './runner.js';
@@ -21,6 +22,8 @@ const USAGE = `usage:
   cli.ts fixtures [--kernel NAME]                     COW files for packages/cow-format, by the real driver
   cli.ts shell  [--kernel NAME] [--disk SIZE]...      a shell in a VM
   cli.ts test   [--kernel NAME]... [--case GLOB]... [--jobs N] [--report FILE]
+  cli.ts matrix [--kernel NAME]... [--case GLOB]... [--jobs N] [--report FILE]
+                                                      all cases on all kernels; FILE.json and the table FILE.md
   cli.ts list                                         kernels and cases
 kernels: ${kernelNames().join(', ')}
 `;
@@ -94,6 +97,14 @@ async function main(): Promise<number> {
       });
     case 'test':
       return test(kernels, values.case ?? [], Number(values.jobs), values.report);
+    case 'matrix':
+      return test(
+        values.kernel ?? kernelNames(),
+        values.case ?? [],
+        Number(values.jobs),
+        values.report ?? join(repoRoot, 'test-results/matrix.json'),
+        true,
+      );
     default:
       process.stdout.write(USAGE);
       return 2;
@@ -105,29 +116,56 @@ async function test(
   patterns: readonly string[],
   jobs: number,
   report: string | undefined,
+  table = false,
 ): Promise<number> {
   const cases = loadCases(patterns);
   if (cases.length === 0) throw new Error(`no case matches ${patterns.join(' ')}`);
   const all: CaseResult[] = [];
   for (const name of kernels) {
+    all.push(...(await testOn(name, cases, jobs)));
+    // After each kernel, so that a run that is ended leaves what it found out.
+    if (report !== undefined) writeReport(report, all, table);
+  }
+  const failed = countFailed(all);
+  if (table) process.stdout.write(`\n${matrixTable(all)}\n`);
+  process.stdout.write(`${all.length - failed} passed, ${failed} failed\n`);
+  return failed === 0 ? 0 : 1;
+}
+
+/** A kernel that the module cannot be built for, or that cannot be had, is one failure. */
+async function testOn(name: string, cases: readonly Case[], jobs: number): Promise<CaseResult[]> {
+  const onResult = (result: CaseResult) => {
+    process.stdout.write(`${reportLine(result)}\n`);
+  };
+  const begin = Date.now();
+  try {
     const { results, directory } = await runCases({
       kernel: await loadKernel(name),
       cases,
       jobs,
-      onResult: (result) => process.stdout.write(`${reportLine(result)}\n`),
+      onResult,
     });
-    all.push(...results);
     note(`logs: ${directory}`);
+    return results;
+  } catch (error) {
+    const seconds = (Date.now() - begin) / 1000;
+    const failures = [error instanceof Error ? error.message : String(error)];
+    const result = { name: '(set-up)', kernel: name, seconds, failures };
+    onResult(result);
+    return [result];
   }
-  const failed = all.filter((result) => result.failures.length > 0).length;
-  if (report !== undefined) {
-    writeFileSync(
-      report,
-      `${JSON.stringify({ passed: all.length - failed, failed, results: all }, null, 2)}\n`,
-    );
-  }
-  process.stdout.write(`${all.length - failed} passed, ${failed} failed\n`);
-  return failed === 0 ? 0 : 1;
+}
+
+function countFailed(results: readonly CaseResult[]): number {
+  return results.filter((result) => result.failures.length > 0).length;
+}
+
+function writeReport(file: string, results: readonly CaseResult[], table: boolean): void {
+  const failed = countFailed(results);
+  const counts = { passed: results.length - failed, failed, results };
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, `${JSON.stringify(counts, null, 2)}\n`);
+  if (table) writeFileSync(file.replace(/(\.json)?$/, '.md'), matrixTable(results));
 }
 
 /** Another module than the driver, as DIR/NAME.ko: for trying the harness or an experiment. */
