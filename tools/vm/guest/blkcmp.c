@@ -28,7 +28,7 @@
 
 #define BLOCK 4096
 #define CHUNK (1 << 20)
-static const char magic[8] = "BLKHASH1";
+static const char magic[] = "BLKHASH1";
 
 static void die(const char *fmt, ...)
 {
