@@ -42,7 +42,11 @@ while read -r dir; do
 	status=0
 	# shellcheck disable=SC2086
 	make -C "$work/kmod" KDIR="$dir" W=1 $sparse -j"$(nproc)" >"$work/log" 2>&1 </dev/null || status=$?
-	verdict "W=1${sparse:+ and sparse} for $dir" $status
+	with=${sparse:+ and sparse}
+	if grep -q 'sparse is not available or not up to date' "$work/log"; then
+		with=' (sparse is too old for it)'
+	fi
+	verdict "W=1$with for $dir" $status
 	[ -n "${CHECKPATCH:-}" ] || [ ! -e "$dir/scripts/checkpatch.pl" ] || CHECKPATCH=$dir/scripts/checkpatch.pl
 done <"$work/headers"
 [ -s "$work/headers" ] || echo 'SKIP compiling: no kernel headers are installed'
