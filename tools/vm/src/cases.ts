@@ -11,6 +11,7 @@ export interface Case {
   readonly disks: readonly number[];
   readonly fs: string;
   readonly mkfs: string;
+  /** Seconds, on a machine that does nothing else. */
   readonly timeout: number;
   readonly start: 'none' | 'module' | 'fs';
   /** The case runs this often, with the machine shut down in between. */
