@@ -112,7 +112,7 @@ async function compile(request: BuildRequest, dir: string, extra?: string): Prom
 }
 
 const BUILD_OUTPUT =
-  /(\.(o|ko|mod|mod\.c|cmd|d|a)|compat\/have\.h|Module\.symvers|modules\.order|\.tmp_versions)$/;
+  /(\.(o|ko|mod|mod\.c|cmd|d|a)|compat\/have\.h|\.built-for|Module\.symvers|modules\.order|\.tmp_versions)$/;
 
 function isBuildOutput(path: string): boolean {
   return BUILD_OUTPUT.test(path);
