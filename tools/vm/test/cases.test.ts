@@ -14,6 +14,7 @@ describe('a case', () => {
         mkfs: '',
         timeout: 120,
         start: 'fs',
+        boots: 1,
       },
     ]);
   });
