@@ -1,8 +1,8 @@
 /** What an error means to the caller of a command. */
 import type { CowErrorCode } from '@dbd/cow-format';
 import type { DattoIoctlError } from '@dbd/ioctl';
-import { EXIT, type ExitName } from './exit-code.js';
-import type { Json } from './json.js';
+import { EXIT, EXIT_CODES, type ExitName } from './exit-code.js';
+import { type Json, record } from './json.js';
 
 /** An error of a command itself; the message names object, cause and next step. */
 export class CommandError extends Error {
@@ -40,10 +40,23 @@ export function describeFailure(error: unknown, classify?: Classify): Failure {
   };
 }
 
-/** What `--json` writes for a failure; schema `dbd.error.v1`. */
+/** What every command's `--json` writes when it fails. */
+export const FAILURE_OUTPUT = {
+  schema: 'dbd.error.v1',
+  json: record({
+    error: record({
+      exit: { enum: EXIT_CODES.slice(1).map(({ name }) => name) },
+      exitCode: { enum: EXIT_CODES.slice(1).map(({ code }) => code) },
+      code: { type: 'string', description: 'for programs: an errno such as EBUSY, or ERR_...' },
+      message: { type: 'string', description: 'for people: object, cause and next step' },
+    }),
+  }),
+} as const;
+
+/** A failure as {@link FAILURE_OUTPUT} has it. */
 export function failureJson({ exit, code, message }: Failure): Json {
   return {
-    schema: 'dbd.error.v1',
+    schema: FAILURE_OUTPUT.schema,
     error: { exit, exitCode: EXIT[exit], code, message },
   };
 }

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Machine } from './support.js';
+import { checked, Machine } from './support.js';
 
 let machine: Machine;
 
@@ -77,7 +77,7 @@ describe('--json', () => {
   it('tells a failure, with the code that the process ends with', async () => {
     const { code, stdout } = await machine.dbdctl('destroy', '5', '--json');
     expect(code).toBe(4);
-    expect(JSON.parse(stdout)).toEqual({
+    expect(checked('dbd.error.v1', JSON.parse(stdout))).toEqual({
       schema: 'dbd.error.v1',
       error: {
         exit: 'no such device',

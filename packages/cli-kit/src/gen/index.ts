@@ -1,5 +1,6 @@
 /** Everything that is derived from a program's definition, as files. */
 import { commandsOf, type Program } from '../definition.js';
+import { FAILURE_OUTPUT } from '../failure.js';
 import { schemaDocument } from '../json.js';
 import { bashCompletion } from './bash.js';
 import { fishCompletion } from './fish.js';
@@ -19,7 +20,7 @@ export function generatedFiles<Tools>(program: Program<Tools>): Record<string, s
     [`completions/${name}.fish`]: fishCompletion(program),
     [`docs/${name}.md`]: markdownReference(program),
     ...Object.fromEntries(
-      commandsOf(program).flatMap(({ output }) =>
+      [FAILURE_OUTPUT, ...commandsOf(program).map(({ output }) => output)].flatMap((output) =>
         output === undefined
           ? []
           : [

@@ -31,7 +31,7 @@ export function markdownReference<Tools>(program: Program<Tools>): string {
     ),
     '## Errors as JSON',
     '',
-    'With `--json`, a failure too is written to stdout, as one line; the text for people is on stderr as ever.',
+    'With `--json`, a failure too is written to stdout, as one line of schema [`dbd.error.v1`](../schema/dbd.error.v1.json); the text for people is on stderr as ever.',
     '',
     '```',
     '{"schema":"dbd.error.v1","error":{"exit":"busy","exitCode":5,"code":"EBUSY","message":"..."}}',
