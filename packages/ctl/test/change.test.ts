@@ -180,6 +180,18 @@ describe('a refusal is explained', () => {
     ]);
   });
 
+  it('tracked already, under another name', async () => {
+    await machine.dbdctl(...setup, '4');
+    const link = ['setup-snapshot', '/dev/disk/by-label/data', '/mnt/b', '1', '--dry-run'];
+    expect(await machine.dbdctl(...link)).toMatchObject({
+      code: 5,
+      stderr: expect.stringContaining('/by-label/data is tracked already, as minor 4.'),
+    });
+    machine.addDisk('/dev/sdc1', '8:33', 2 ** 30);
+    const other = ['setup-snapshot', '/dev/sdc1', '/mnt/b', '1', '--dry-run'];
+    expect((await machine.dbdctl(...other)).stderr).toContain('/dev/sdc1 is not mounted.');
+  });
+
   it('COW file on another file system', async () => {
     const { code, stderr } = await machine.dbdctl('setup-snapshot', '/dev/sdb1', '/srv/b', '1');
     expect([code, stderr]).toEqual([
