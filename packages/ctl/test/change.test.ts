@@ -235,6 +235,15 @@ describe('a refusal is explained', () => {
     );
   });
 
+  it('with what the driver says of it', async () => {
+    machine.driver.setupSnap = () =>
+      Promise.reject({ errno: 22, syscall: 'ioctl', reason: 'the file system is read-only' });
+    machine.mount('8:17', '/mnt', 'ro', 'ext4', '/dev/sdb1', 'rw');
+    expect((await machine.dbdctl(...setup, '0')).stderr).toContain(
+      'mount -o remount,rw /mnt (EINVAL). The driver says: the file system is read-only.\n',
+    );
+  });
+
   it('as the driver gave it, where nothing is found', async () => {
     machine.driver.failNext('setupSnap', 'EINVAL');
     expect((await machine.dbdctl(...setup, '0')).stderr).toContain('one of these holds:');

@@ -66,21 +66,23 @@ async function explained(error: unknown, change: Change, datto: Datto): Promise<
   } catch (found) {
     // What is the case now may not be what the driver met.
     if (found instanceof CommandError && found.code === error.code) {
-      return withPlan(change.plan, found, error);
+      return withPlan(change.plan, found, error, driverWords(error));
     }
   }
   return error;
 }
 
-function withPlan(plan: string, error: unknown, cause: unknown = error): unknown {
+function withPlan(plan: string, error: unknown, cause: unknown = error, said = ''): unknown {
   if (!(error instanceof CommandError)) return error;
+  const { exit, code } = error;
   const reason = error.message.replace(/\.$/, '');
-  return new CommandError(
-    error.exit,
-    error.code,
-    `cannot ${plan}: ${reason} (${error.code}).`,
-    cause,
-  );
+  return new CommandError(exit, code, `cannot ${plan}: ${reason} (${code}).${said}`, cause);
+}
+
+/** Why the driver itself says it refused, where it says anything. */
+function driverWords({ cause }: DattoIoctlError): string {
+  const { reason } = (cause ?? {}) as { readonly reason?: unknown };
+  return typeof reason === 'string' && reason !== '' ? ` The driver says: ${reason}.` : '';
 }
 
 function isIoctlError(error: unknown): error is DattoIoctlError {
