@@ -5,11 +5,13 @@ export default defineConfig({
   format: ['esm'],
   platform: 'node',
   target: 'node20',
-  // yargs in one file starts faster than yargs in forty. The addon stays outside: it finds its
-  // binary by its own place.
-  noExternal: ['yargs'],
+  // cli-kit is private and part of the program. The addons stay outside: they find their binaries by
+  // their own place.
+  noExternal: ['@dbd/cli-kit'],
   external: ['@dbd/ioctl', '@dbd/cow-format', '@dbd/cow-format/node'],
   banner: { js: '#!/usr/bin/env node' },
+  // What a command needs is loaded when it runs.
+  splitting: true,
   minifySyntax: true,
   clean: true,
 });

@@ -80,7 +80,7 @@ note_activity after
 run ls -l /dev/datto0
 run cat /proc/datto-info
 heading "2. Full copy"
-run dd if=/dev/datto0 of="$IMAGE" bs=1M
+run update-img --full /dev/datto0 "$IMAGE"
 prove "$DATA/.datto1"
 
 for cycle in 1 2; do

@@ -20,7 +20,8 @@ export const EXIT_CODES = [
   {
     name: 'corrupt',
     code: 8,
-    meaning: 'The COW file is no COW file, is cut short, or was not closed in order.',
+    meaning:
+      'The COW file is no COW file, is cut short, or was not closed in order; or the image is not what its manifest says.',
   },
   {
     name: 'partial copy',

@@ -1,162 +1,107 @@
-import type { Source } from '@dbd/cow-format';
-import { BLOCK_SIZE, type CowLayout, changedRunBatches, type Run, runBytes } from '@dbd/cow-format';
-import { cowError } from './cow-file.js';
-import { messageOf, UpdateError } from './error.js';
+import { getSystemErrorMap } from 'node:util';
+import {
+  type CopyProgress,
+  copyBinding,
+  END,
+  FAULT_KINDS,
+  MODE,
+  type RawFault,
+  ZEROS,
+} from './binding.js';
 
-/** The part of a FileHandle that copying needs. */
-export interface Readable {
-  read(
-    buffer: Uint8Array,
-    offset: number,
-    length: number,
-    position: number,
-  ): Promise<{ bytesRead: number }>;
-}
+export type { CopyProgress } from './binding.js';
 
-export interface Writable {
-  write(
-    buffer: Uint8Array,
-    offset: number,
-    length: number,
-    position: number,
-  ): Promise<{ bytesWritten: number }>;
-}
-
-/** What was copied so far. */
-export interface Copied {
-  readonly blocks: number;
-  readonly bytes: number;
-  /** Runs of consecutive changed blocks. */
-  readonly runs: number;
+/** Blocks that failed, in one stretch. */
+export interface Fault {
+  /** `map`: the index of a COW file could not be read; its offset is one in that file. */
+  readonly kind: (typeof FAULT_KINDS)[number];
+  /** Byte offset on device and image. */
+  readonly offset: number;
+  readonly length: number;
+  /** `EIO: i/o error`; `the file ended early`; `other content`. */
+  readonly reason: string;
+  /** Of `map`: which of the COW files. */
+  readonly map: number;
 }
 
 export interface CopyJob {
-  readonly map: Source;
-  readonly layout: CowLayout;
-  readonly from: Readable;
-  readonly to: Writable;
-  /** For messages. */
-  readonly names: { readonly cowFile: string; readonly from: string; readonly to: string };
-  readonly onProgress?: ((copied: Copied) => void) | undefined;
+  readonly mode: keyof typeof MODE;
+  readonly zeros?: keyof typeof ZEROS;
+  /** Open files. */
+  readonly from: number;
+  readonly to: number;
+  readonly maps: readonly number[];
+  readonly deviceBytes: number;
+  /** The first block to look at; left out: 0. */
+  readonly firstBlock?: number;
+  /** From this block on all count as changed; left out: none do. */
+  readonly allFrom?: number | undefined;
+  readonly bytesPerSecond?: number | undefined;
 }
 
-/** Most bytes read or written at a time; a multiple of the block size. */
-export const PIECE = 1024 * 1024;
-
-interface Piece {
-  readonly offset: number;
-  readonly length: number;
-  readonly blocks: number;
-  /** The run begins here. */
-  readonly first: boolean;
+export interface CopyControl {
+  readonly signal?: AbortSignal | undefined;
+  /** Called some times a second while it runs, and at its end. */
+  readonly onProgress?: ((progress: CopyProgress) => void) | undefined;
+  /** After so long the copy stops for {@link onPause}; left out: never. */
+  readonly pauseMs?: number;
+  /** What is done up to here may be made durable. */
+  readonly onPause?: (progress: CopyProgress, faults: readonly Fault[]) => Promise<void>;
 }
 
-/**
- * Copies the changed blocks, each to where it came from. The next piece is read while one is
- * written; two buffers of 1 MiB, whatever the size.
- * @throws UpdateError ERR_UPDATE_READ, ERR_UPDATE_WRITE, ERR_UPDATE_COW
- */
-export async function copyChanged(job: CopyJob): Promise<Copied> {
-  const buffers = [new Uint8Array(PIECE), new Uint8Array(PIECE)] as const;
-  let turn: 0 | 1 = 0;
-  let copied: Copied = { blocks: 0, bytes: 0, runs: 0 };
-  let ahead: { piece: Piece; bytes: Promise<Uint8Array> } | undefined;
-  const settle = async () => {
-    if (ahead === undefined) return;
-    await writePiece(job, ahead.piece, await ahead.bytes);
-    copied = {
-      blocks: copied.blocks + ahead.piece.blocks,
-      bytes: copied.bytes + ahead.piece.length,
-      runs: copied.runs + (ahead.piece.first ? 1 : 0),
+export interface CopyResult {
+  readonly end: 'done' | 'stopped' | 'failed';
+  readonly progress: CopyProgress;
+  readonly faults: readonly Fault[];
+}
+
+const PROGRESS_MS = 100;
+
+/** Runs the engine to its end. Never throws for what the engine meets: that is in the result. */
+export async function runCopy(job: CopyJob, control: CopyControl = {}): Promise<CopyResult> {
+  const { signal, onProgress, pauseMs = 0, onPause } = control;
+  const copy = new (copyBinding().Copy)({
+    from: job.from,
+    to: job.to,
+    maps: job.maps,
+    mode: MODE[job.mode],
+    zeros: ZEROS[job.zeros ?? 'write'],
+    deviceBytes: job.deviceBytes,
+    firstBlock: job.firstBlock ?? 0,
+    allFrom: job.allFrom ?? Number.MAX_SAFE_INTEGER,
+    bytesPerSecond: job.bytesPerSecond ?? 0,
+  });
+  const stop = () => copy.stop();
+  signal?.addEventListener('abort', stop);
+  if (signal?.aborted) stop();
+  const timer = setInterval(() => onProgress?.(copy.progress()), PROGRESS_MS);
+  try {
+    let end: number = END.paused;
+    while (end === END.paused) {
+      end = await copy.run(pauseMs);
+      if (end === END.paused) await onPause?.(copy.progress(), copy.faults().map(toFault));
+    }
+    const progress = copy.progress();
+    onProgress?.(progress);
+    return {
+      end: end === END.done ? 'done' : end === END.stopped ? 'stopped' : 'failed',
+      progress,
+      faults: copy.faults().map(toFault),
     };
-    job.onProgress?.(copied);
-  };
-  for await (const piece of pieces(job)) {
-    const bytes = readPiece(job, piece, buffers[turn]);
-    // Looked at when its turn comes; until then a failure is not an unhandled one.
-    bytes.catch(() => {});
-    await settle();
-    ahead = { piece, bytes };
-    turn = turn === 0 ? 1 : 0;
-  }
-  await settle();
-  return copied;
-}
-
-async function* pieces({ map, layout, names }: CopyJob): AsyncGenerator<Piece, void> {
-  const batches = changedRunBatches(map, { device: layout });
-  while (true) {
-    const next = await batches.next().catch((cause: unknown) => {
-      throw cowError(names.cowFile, cause);
-    });
-    if (next.done) return;
-    for (const run of next.value) yield* split(layout, run);
+  } finally {
+    clearInterval(timer);
+    signal?.removeEventListener('abort', stop);
   }
 }
 
-function* split(layout: CowLayout, run: Run): Generator<Piece, void> {
-  const { offset, length } = runBytes(layout, run);
-  for (let at = 0; at < length; at += PIECE) {
-    const bytes = Math.min(PIECE, length - at);
-    const blocks = Math.ceil(bytes / BLOCK_SIZE);
-    yield { offset: offset + at, length: bytes, blocks, first: at === 0 };
-  }
-}
-
-async function readPiece(
-  { from, names }: CopyJob,
-  { offset, length }: Piece,
-  buffer: Uint8Array,
-): Promise<Uint8Array> {
-  let done = 0;
-  while (done < length) {
-    const at = offset + done;
-    const { bytesRead } = await from
-      .read(buffer, done, length - done, at)
-      .catch((cause: unknown) => {
-        throw failure('ERR_UPDATE_READ', `cannot read ${names.from}`, at, messageOf(cause), cause);
-      });
-    if (bytesRead === 0) {
-      const reason = `it ended ${length - done} bytes early`;
-      throw failure('ERR_UPDATE_READ', `cannot read ${names.from}`, at, reason);
-    }
-    done += bytesRead;
-  }
-  return buffer.subarray(0, length);
-}
-
-async function writePiece(
-  { to, names }: CopyJob,
-  { offset, length }: Piece,
-  bytes: Uint8Array,
-): Promise<void> {
-  let done = 0;
-  while (done < length) {
-    const at = offset + done;
-    const { bytesWritten } = await to
-      .write(bytes, done, length - done, at)
-      .catch((cause: unknown) => {
-        throw failure('ERR_UPDATE_WRITE', `cannot write ${names.to}`, at, messageOf(cause), cause);
-      });
-    if (bytesWritten === 0) {
-      throw failure('ERR_UPDATE_WRITE', `cannot write ${names.to}`, at, 'nothing was written');
-    }
-    done += bytesWritten;
-  }
-}
-
-function failure(
-  code: 'ERR_UPDATE_READ' | 'ERR_UPDATE_WRITE',
-  what: string,
-  offset: number,
-  reason: string,
-  cause?: unknown,
-): UpdateError {
-  const block = Math.floor(offset / BLOCK_SIZE);
-  return new UpdateError(
-    code,
-    `${what} at byte ${offset} (block ${block}): ${reason}.`,
-    cause,
-    offset,
-  );
+function toFault({ kind, errno, map, offset, length }: RawFault): Fault {
+  const name = FAULT_KINDS[kind] ?? 'read';
+  const system = getSystemErrorMap().get(-errno);
+  const reason =
+    errno !== 0
+      ? (system?.join(': ') ?? `error ${errno}`)
+      : name === 'differs'
+        ? 'other content'
+        : 'the file ended early';
+  return { kind: name, offset, length, reason, map };
 }

@@ -33,6 +33,13 @@ export async function locateSnapshot(path: string): Promise<SnapshotNode> {
   return { minor: Number(minor), open: () => open(real, 'r') };
 }
 
+/** @throws UpdateError ERR_UPDATE_SNAPSHOT */
+export async function openSnapshot(node: SnapshotNode, path: string): Promise<FileHandle> {
+  return node.open().catch((cause: unknown) => {
+    throw refuse(path, messageOf(cause), cause);
+  });
+}
+
 /**
  * Requires a snapshot that is active and has not failed.
  * @throws UpdateError ERR_UPDATE_SNAPSHOT; DattoIoctlError
@@ -55,9 +62,7 @@ export async function checkSnapshot(datto: Datto, path: string, minor: number): 
 }
 
 function refuse(path: string, reason: string, cause?: unknown): UpdateError {
-  return new UpdateError(
-    'ERR_UPDATE_SNAPSHOT',
-    `cannot read the snapshot ${path}: ${reason}.`,
+  return new UpdateError('ERR_UPDATE_SNAPSHOT', `cannot read the snapshot ${path}: ${reason}.`, {
     cause,
-  );
+  });
 }

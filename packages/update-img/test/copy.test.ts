@@ -1,120 +1,369 @@
-import { bufferSource, cowLayout } from '@dbd/cow-format';
-import { describe, expect, it } from 'vitest';
-import { type CopyJob, copyChanged, PIECE } from '../src/copy.js';
+import { mkdtemp, open, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { copyBinding } from '../src/binding.js';
+import { type CopyControl, type CopyJob, type CopyResult, runCopy } from '../src/copy.js';
+import { pattern, range } from './support.js';
 
-const BLOCKS = 1000;
+const MIB = 2 ** 20;
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'copy-'));
+});
+afterEach(() => rm(directory, { recursive: true }));
 
-function job(changes: Partial<CopyJob> = {}): CopyJob {
-  const index = Buffer.alloc(4096 + BLOCKS * 8);
-  index.fill(1, 4096);
-  return {
-    map: bufferSource(index),
-    layout: cowLayout(BLOCKS * 4096),
-    from: { read: async (_b, _o, length) => ({ bytesRead: length }) },
-    to: { write: async (_b, _o, length) => ({ bytesWritten: length }) },
-    names: { cowFile: 'cow', from: 'from', to: 'to' },
-    ...changes,
-  };
+interface Files {
+  readonly from: Buffer;
+  readonly to: Buffer;
+  /** Entries of each map that are not zero. */
+  readonly maps: readonly (readonly number[])[];
+  /** Bytes that the maps are for; left out: those of `from`. */
+  readonly device?: number;
 }
 
-const error = (code: string) => Object.assign(new Error(`${code}: it broke`), { code });
+function mapFile(bytes: number, blocks: readonly number[]): Buffer {
+  const file = Buffer.alloc(4096 + Math.ceil(bytes / 4096) * 8);
+  for (const block of blocks) file.writeBigUInt64LE(1n << BigInt(block % 64), 4096 + block * 8);
+  return file;
+}
 
-describe('copyChanged', () => {
-  it('puts short reads and writes together', async () => {
-    const image = Buffer.alloc(BLOCKS * 4096);
-    const device = Buffer.from(image.map((_, i) => i % 251));
-    const copied = await copyChanged(
-      job({
-        from: {
-          read: async (buffer, offset, length, position) => {
-            const bytesRead = Math.min(length, 70_001);
-            buffer.set(device.subarray(position, position + bytesRead), offset);
-            return { bytesRead };
-          },
-        },
-        to: {
-          write: async (buffer, offset, length, position) => {
-            const bytesWritten = Math.min(length, 50_021);
-            image.set(buffer.subarray(offset, offset + bytesWritten), position);
-            return { bytesWritten };
-          },
-        },
-      }),
+/** Runs the engine on real files; gives its result and what the image is then. */
+async function run(
+  files: Files,
+  job: Partial<CopyJob> = {},
+  control: CopyControl = {},
+): Promise<CopyResult & { image: Buffer }> {
+  const names = ['from', 'to', ...files.maps.map((_, i) => `map${i}`)].map((name) =>
+    join(directory, name),
+  );
+  const contents = [
+    files.from,
+    files.to,
+    ...files.maps.map((map) => mapFile(files.device ?? files.from.length, map)),
+  ];
+  for (const [i, name] of names.entries()) await writeFile(name, contents[i] as Buffer);
+  const handles = await Promise.all(names.map((name) => open(name, 'r+')));
+  try {
+    const [from = -1, to = -1, ...maps] = handles.map(({ fd }) => fd);
+    const result = await runCopy(
+      {
+        mode: 'copy',
+        deviceBytes: files.device ?? files.from.length,
+        from,
+        to,
+        maps,
+        ...job,
+      },
+      control,
     );
-    expect(copied).toEqual({ blocks: BLOCKS, bytes: BLOCKS * 4096, runs: 1 });
-    expect(image.equals(device)).toBe(true);
+    return { ...result, image: await readFile(join(directory, 'to')) };
+  } finally {
+    await Promise.all(handles.map((handle) => handle.close()));
+  }
+}
+
+function flip(bytes: Buffer, at: number): void {
+  bytes[at] = (bytes[at] as number) ^ 1;
+}
+
+function blocksOf(copied: Iterable<number>, { from, to }: Files): Buffer {
+  const image = Buffer.from(to);
+  for (const block of copied) from.copy(image, block * 4096, block * 4096, (block + 1) * 4096);
+  return image;
+}
+
+function runsOf(blocks: readonly number[]): number {
+  return blocks.filter((block, i) => i === 0 || blocks[i - 1] !== block - 1).length;
+}
+
+const files = (blocks: readonly number[], bytes = 4 * MIB): Files => ({
+  from: pattern(1, bytes),
+  to: pattern(2, bytes),
+  maps: [blocks],
+});
+
+describe('the engine', () => {
+  it('copies the union of the maps and nothing else, for any maps, size and start', async () => {
+    const map = fc.array(fc.tuple(fc.nat(1200), fc.integer({ min: 1, max: 300 })), {
+      maxLength: 8,
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 1200 * 4096 }),
+        fc.array(map, { minLength: 0, maxLength: 4 }),
+        fc.nat(400),
+        fc.option(fc.nat(1300), { nil: undefined }),
+        async (bytes, runs, firstBlock, allFrom) => {
+          const blocks = Math.ceil(bytes / 4096);
+          const maps = runs.map((list) =>
+            list.flatMap(([start, count]) => range(start, count)).filter((b) => b < blocks),
+          );
+          const wanted = range(0, blocks).filter(
+            (b) => b >= firstBlock && (b >= (allFrom ?? blocks) || maps.some((m) => m.includes(b))),
+          );
+          const all = { from: pattern(1, bytes), to: pattern(2, bytes), maps };
+          const { end, progress, faults, image } = await run(all, { firstBlock, allFrom });
+          expect([end, faults]).toEqual(['done', []]);
+          expect(image.equals(blocksOf(wanted, all))).toBe(true);
+          const tail = wanted.includes(blocks - 1) ? blocks * 4096 - bytes : 0;
+          expect(progress).toMatchObject({
+            blocks: wanted.length,
+            bytes: wanted.length * 4096 - tail,
+            runs: runsOf(wanted),
+          });
+          const counted = await run(all, { firstBlock, allFrom, mode: 'count' });
+          expect(counted.progress).toMatchObject({
+            blocks: wanted.length,
+            bytes: wanted.length * 4096 - tail,
+            runs: runsOf(wanted),
+          });
+          expect(counted.image.equals(all.to)).toBe(true);
+        },
+      ),
+      { numRuns: 60 },
+    );
   });
 
-  it('reads one piece ahead, in pieces of 1 MiB, and no further', async () => {
-    const log: string[] = [];
-    const mib = (position: number, length: number) => {
-      expect(length).toBeLessThanOrEqual(PIECE);
-      return position / PIECE;
+  it('takes holes of an index for unchanged, and finds the data behind them', async () => {
+    const blocks = 3_000_000;
+    const [from, to, map] = ['from', 'to', 'map'].map((name) => join(directory, name)) as [
+      string,
+      string,
+      string,
+    ];
+    for (const name of [from, to]) {
+      await writeFile(name, '');
+      await truncate(name, blocks * 4096);
+    }
+    await writeFile(map, Buffer.alloc(4096));
+    await truncate(map, 4096 + blocks * 8);
+    const handles = await Promise.all([from, to, map].map((name) => open(name, 'r+')));
+    const one = Buffer.alloc(8, 1);
+    const changed = [40_000, 1_999_999, blocks - 1];
+    for (const block of changed) {
+      await handles[0]?.write(Buffer.alloc(4096, block % 251), 0, 4096, block * 4096);
+      await handles[2]?.write(one, 0, 8, 4096 + block * 8);
+    }
+    const [a = -1, b = -1, c = -1] = handles.map(({ fd }) => fd);
+    const result = await runCopy({
+      mode: 'copy',
+      from: a,
+      to: b,
+      maps: [c],
+      deviceBytes: blocks * 4096,
+    });
+    expect(result).toMatchObject({ end: 'done', progress: { blocks: 3, runs: 3 } });
+    for (const block of changed) {
+      const copied = Buffer.alloc(4096);
+      await handles[1]?.read(copied, 0, 4096, block * 4096);
+      expect(copied.equals(Buffer.alloc(4096, block % 251))).toBe(true);
+    }
+    await Promise.all(handles.map((handle) => handle.close()));
+  });
+
+  it('refuses what is no option, and two runs at a time', async () => {
+    const { Copy } = copyBinding();
+    const good = {
+      mode: 0,
+      zeros: 0,
+      from: 0,
+      to: 0,
+      maps: [],
+      deviceBytes: 1,
+      firstBlock: 1,
+      allFrom: 1,
+      bytesPerSecond: 0,
     };
-    await copyChanged(
-      job({
-        from: {
-          read: async (_b, _o, length, position) => {
-            log.push(`r${mib(position, length)}`);
-            return { bytesRead: length };
-          },
-        },
-        to: {
-          write: async (_b, _o, length, position) => {
-            log.push(`w${mib(position, length)}`);
-            return { bytesWritten: length };
-          },
-        },
-      }),
-    );
-    expect(log).toEqual(['r0', 'r1', 'w0', 'r2', 'w1', 'r3', 'w2', 'w3']);
+    for (const bad of [
+      { mode: 3 },
+      { from: -1 },
+      { deviceBytes: 0 },
+      { deviceBytes: 2 ** 53 },
+      { firstBlock: 1.5 },
+      { maps: ['1'] },
+      { maps: Array(2000).fill(0) },
+    ]) {
+      expect(() => new Copy({ ...good, ...bad } as typeof good)).toThrowError(TypeError);
+    }
+    const copy = new Copy(good);
+    const running = copy.run(0);
+    expect(() => copy.run(0)).toThrowError(/runs already/);
+    expect(() => copy.faults()).toThrowError(/it runs/);
+    expect(await running).toBe(0);
+  });
+});
+
+describe('zeros', () => {
+  /** Blocks 0-9 of zeros, 10 not, 11 of zeros, 12 ends with a byte that is not. */
+  const zeros = (): Files => {
+    const all = files(range(0, 13), 13 * 4096);
+    all.from.fill(0, 0, 10 * 4096).fill(0, 11 * 4096);
+    all.from[13 * 4096 - 1] = 1;
+    return all;
+  };
+
+  it('become holes', async () => {
+    const all = zeros();
+    const { progress, image } = await run(all, { zeros: 'punch' });
+    expect(image.equals(all.from)).toBe(true);
+    expect(progress.zeroBytes).toBe(11 * 4096);
+    const handle = await open(join(directory, 'to'));
+    expect((await handle.stat()).blocks * 512).toBe(2 * 4096);
+    await handle.close();
   });
 
-  it.each([
-    ['EIO', 'ERR_UPDATE_READ', 'cannot read from at byte 2097152 (block 512): EIO: it broke.'],
-  ])('fails when reading fails with %s', async (errno, code, message) => {
-    const cause = error(errno);
-    const written: number[] = [];
-    const call = copyChanged(
-      job({
-        from: {
-          read: async (_b, _o, length, position) => {
-            if (position === 2 * PIECE) throw cause;
-            return { bytesRead: length };
-          },
-        },
-        to: {
-          write: async (_b, _o, length, position) => {
-            written.push(position / PIECE);
-            return { bytesWritten: length };
-          },
-        },
-      }),
-    );
-    await expect(call).rejects.toThrowError(
-      expect.objectContaining({ code, message, cause, offset: 2 * PIECE }),
-    );
-    expect(written).toEqual([0, 1]);
+  it('are left out where the image is empty', async () => {
+    const all = { ...zeros(), to: Buffer.alloc(0) };
+    const { progress, image } = await run(all, { zeros: 'skip' });
+    expect(image.equals(all.from)).toBe(true);
+    expect(progress.zeroBytes).toBe(11 * 4096);
   });
 
-  it('fails when writing fails, or does nothing', async () => {
-    const cause = error('ENOSPC');
-    await expect(
-      copyChanged(job({ to: { write: () => Promise.reject(cause) } })),
-    ).rejects.toThrowError(expect.objectContaining({ code: 'ERR_UPDATE_WRITE', offset: 0, cause }));
-    await expect(
-      copyChanged(job({ to: { write: async () => ({ bytesWritten: 0 }) } })),
-    ).rejects.toThrowError('cannot write to at byte 0 (block 0): nothing was written.');
+  it('are written where told to', async () => {
+    const all = zeros();
+    const { progress, image } = await run(all, { zeros: 'write' });
+    expect(image.equals(all.from)).toBe(true);
+    expect(progress.zeroBytes).toBe(0);
+  });
+});
+
+describe('what fails', () => {
+  it('is named by block where the snapshot ends early, and the rest is copied', async () => {
+    const all = files([...range(0, 300), 500], 501 * 4096);
+    const from = all.from.subarray(0, 200 * 4096 + 100);
+    const { end, faults, progress, image } = await run({ ...all, from, device: 501 * 4096 });
+    expect(end).toBe('done');
+    expect(faults).toEqual([
+      {
+        kind: 'read',
+        offset: 200 * 4096,
+        length: 100 * 4096,
+        reason: 'the file ended early',
+        map: 0,
+      },
+      { kind: 'read', offset: 500 * 4096, length: 4096, reason: 'the file ended early', map: 0 },
+    ]);
+    expect(progress.position).toBe(501);
+    expect(image.equals(blocksOf(range(0, 200), all))).toBe(true);
   });
 
-  it('fails when the map cannot be read', async () => {
-    const index = bufferSource(Buffer.alloc(4096 + BLOCKS * 8));
-    const broken = { ...index, read: () => Promise.reject(error('EIO')) };
-    await expect(copyChanged(job({ map: broken }))).rejects.toThrowError(
+  it('ends the copy when there is too much of it', async () => {
+    const all = files(range(0, 5000), 5000 * 4096);
+    const from = Buffer.alloc(0);
+    const { end, faults } = await run({ ...all, from, device: 5000 * 4096 });
+    expect(end).toBe('failed');
+    expect(faults).toEqual([expect.objectContaining({ offset: 0, length: 4096 * 4096 })]);
+    const scattered = files(
+      range(0, 500).map((i) => i * 2),
+      1000 * 4096,
+    );
+    const many = await run({ ...scattered, from, device: 1000 * 4096 });
+    expect(many.end).toBe('failed');
+    expect(many.faults.length).toBe(128);
+  });
+
+  it('ends the copy when the image cannot be written', async () => {
+    const handle = await open('/dev/full', 'w');
+    const { end, faults } = await run(files([0, 1]), { to: handle.fd });
+    await handle.close();
+    expect(end).toBe('failed');
+    expect(faults).toEqual([
       expect.objectContaining({
-        code: 'ERR_UPDATE_COW',
-        cause: expect.objectContaining({ code: 'ERR_COW_READ', offset: 4096 }),
+        kind: 'write',
+        offset: 0,
+        reason: expect.stringMatching(/^ENOSPC/),
       }),
+    ]);
+  });
+
+  it('ends the copy when a map is cut short under it', async () => {
+    const { end, faults } = await run(files([0]), { deviceBytes: 5 * MIB });
+    expect(end).toBe('failed');
+    expect(faults).toEqual([
+      {
+        kind: 'map',
+        offset: 4096 + 1024 * 8,
+        length: 0,
+        reason: 'the file ended early',
+        map: 0,
+      },
+    ]);
+  });
+});
+
+describe('comparing', () => {
+  it('finds what differs, block by block', async () => {
+    const all = files(range(0, 600));
+    const same = { ...all, to: Buffer.from(all.from) };
+    expect(await run(same, { mode: 'verify' })).toMatchObject({ end: 'done', faults: [] });
+    for (const block of [3, 4, 599]) flip(same.to, block * 4096 + 77);
+    // Not among the changed ones.
+    flip(same.to, 700 * 4096);
+    const { end, faults, image } = await run(same, { mode: 'verify' });
+    expect(end).toBe('done');
+    expect(faults.map(({ kind, offset, length }) => [kind, offset / 4096, length])).toEqual([
+      ['differs', 3, 8192],
+      ['differs', 599, 4096],
+    ]);
+    expect(image.equals(same.to)).toBe(true);
+  });
+
+  it('counts an image that ends early', async () => {
+    const all = files([2, 3]);
+    const { faults } = await run(
+      { ...all, to: all.from.subarray(0, 3 * 4096) },
+      { mode: 'verify' },
     );
+    expect(faults).toEqual([expect.objectContaining({ kind: 'differs', offset: 3 * 4096 })]);
+  });
+});
+
+describe('control', () => {
+  it('stops soon, and everything before the position is done', async () => {
+    const all = files(range(0, 1024));
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(), 300);
+    const { end, progress, image } = await run(
+      all,
+      { bytesPerSecond: MIB },
+      { signal: controller.signal },
+    );
+    expect(end).toBe('stopped');
+    expect(progress.position).toBeLessThan(1024);
+    expect(image.equals(blocksOf(range(0, progress.position), all))).toBe(true);
+  });
+
+  it('does nothing when it is stopped before it begins', async () => {
+    const { end, progress } = await run(files([0]), {}, { signal: AbortSignal.abort() });
+    expect([end, progress.blocks]).toEqual(['stopped', 0]);
+  });
+
+  it('keeps to a rate, slow ones too', async () => {
+    for (const rate of [256 * 1024, 8 * MIB]) {
+      const blocks = Math.ceil(rate / 4096);
+      const begin = performance.now();
+      await run(files(range(0, blocks), blocks * 4096), { bytesPerSecond: rate });
+      // The first piece is free, and the last is not waited for.
+      expect(performance.now() - begin).toBeGreaterThan(700);
+    }
+  });
+
+  it('pauses, and goes on where it was', async () => {
+    const all = files(range(0, 512), 2 * MIB);
+    const positions: number[] = [];
+    const { end, image } = await run(
+      all,
+      { bytesPerSecond: 2 * MIB },
+      {
+        pauseMs: 50,
+        onPause: async ({ position }) => void positions.push(position),
+      },
+    );
+    expect(end).toBe('done');
+    expect(positions.length).toBeGreaterThan(1);
+    expect(positions).toEqual([...positions].sort((a, b) => a - b));
+    expect(image.equals(all.from)).toBe(true);
   });
 });

@@ -1,7 +1,13 @@
-import { link, mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { link, mkdir, open, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { finish, updateImage } from '../src/update.js';
-import { BYTES, range, Scene } from './support.js';
+import { copyBinding } from '../src/binding.js';
+import { UpdateError } from '../src/error.js';
+import { readJournal } from '../src/journal.js';
+import type { UpdateRequest } from '../src/update.js';
+import { BYTES, failureOf, range, Scene } from './support.js';
 
 let scene: Scene;
 beforeEach(async () => {
@@ -9,21 +15,27 @@ beforeEach(async () => {
 });
 afterEach(() => scene.remove());
 
-const update = () => updateImage(scene.request, { datto: scene.datto, locate: scene.locate });
+const update = (request: Partial<UpdateRequest> = {}) => scene.update(request);
 
-/** The update fails so, and the image is as it was. */
-async function refused(code: string, message: RegExp, cause?: string) {
-  const error = (await update().then(
-    () => expect.unreachable('the update succeeded'),
-    (reason: unknown) => reason,
-  )) as Error;
+/** The update fails so. */
+async function refused(
+  code: string,
+  message: RegExp,
+  cause?: string,
+  request: Partial<UpdateRequest> = {},
+) {
+  const error = await failureOf(update(request));
   expect(error).toMatchObject({ code, message: expect.stringMatching(message) });
   if (cause !== undefined) expect(error.cause).toMatchObject({ code: cause });
+  return error;
 }
 
-async function refusedUntouched(code: string, message: RegExp, cause?: string) {
-  await refused(code, message, cause);
+/** It fails before anything is written: the image is as it was, and has no journal. */
+async function refusedUntouched(...args: Parameters<typeof refused>) {
+  const error = await refused(...args);
   expect((await readFile(scene.imageFile)).equals(scene.before)).toBe(true);
+  expect(existsSync(scene.journal)).toBe(false);
+  if (error instanceof UpdateError) expect(error.partial).toBe(false);
 }
 
 describe('updateImage', () => {
@@ -36,9 +48,10 @@ describe('updateImage', () => {
     ['all', range(0, 601), 1],
   ])('copies %s, and nothing else', async (_, blocks, runs) => {
     await scene.writeCow(blocks);
-    const copied = await update();
+    const { copied } = await update();
     const tail = blocks.includes(600) ? 4096 - 512 : 0;
-    expect(copied).toEqual({ blocks: blocks.length, bytes: blocks.length * 4096 - tail, runs });
+    const bytes = blocks.length * 4096 - tail;
+    expect(copied).toMatchObject({ blocks: blocks.length, bytes, runs });
     expect((await readFile(scene.imageFile)).equals(scene.expected(blocks))).toBe(true);
   });
 
@@ -46,19 +59,99 @@ describe('updateImage', () => {
     await scene.writeCow([1]);
     await truncate(scene.cowFile, 4096 + 16);
     await truncate(scene.cowFile, 4096 + 601 * 8);
-    expect(await update()).toMatchObject({ blocks: 1 });
+    expect(await update()).toMatchObject({ copied: { blocks: 1 } });
   });
 
-  it('reports progress and what the header leads to expect', async () => {
+  it('reports what it begins with, progress, and what the header leads to expect', async () => {
     await scene.writeCow(range(0, 600), { nrChangedBlocks: 600n });
     const seen: unknown[] = [];
-    await updateImage(scene.request, {
-      datto: scene.datto,
-      locate: scene.locate,
-      onProgress: (copied, expected) => seen.push([copied.bytes, expected]),
-    });
-    const MIB = 2 ** 20;
-    expect(seen).toEqual([MIB, 2 * MIB, 600 * 4096].map((bytes) => [bytes, 600 * 4096]));
+    const report = await scene.update(
+      {},
+      {
+        onStart: (start) => seen.push(start),
+        onProgress: ({ phase, bytes, expected }) => seen.push([phase, bytes, expected]),
+      },
+    );
+    const { uuid } = await scene.datto.info(0);
+    const start = {
+      from: 1n,
+      to: 2n,
+      uuid: Buffer.from(uuid).toString('hex'),
+      deviceBytes: BYTES,
+      resumedAt: 0,
+    };
+    expect(seen[0]).toEqual(start);
+    expect(seen.slice(-2)).toEqual([
+      ['copy', 600 * 4096, 600 * 4096],
+      ['sync', 600 * 4096, 600 * 4096],
+    ]);
+    expect(report).toMatchObject({ ...start, verified: false, dryRun: false, manifest: undefined });
+  });
+
+  it('leaves nothing beside the image', async () => {
+    await update();
+    expect(readdirSync(scene.directory).sort()).toEqual(['1.datto', 'image', 'snapshot']);
+  });
+
+  it('follows a link to the image, and marks what it leads to', async () => {
+    await scene.writeCow([3]);
+    const name = join(scene.directory, 'link');
+    await symlink('image', name);
+    await scene.update(
+      { imageFile: name },
+      { onProgress: () => expect(existsSync(scene.journal)).toBe(true) },
+    );
+    expect((await scene.image()).equals(scene.expected([3]))).toBe(true);
+    await mkdir(join(scene.directory, 'sub'));
+    await symlink('../sub/none', join(scene.directory, 'dangling'));
+    const dangling = join(scene.directory, 'dangling');
+    await expect(update({ imageFile: dangling })).rejects.toThrowError(/does not exist/);
+  });
+});
+
+describe('several COW files', () => {
+  beforeEach(async () => {
+    await scene.remove();
+    scene = await Scene.make(BYTES, 5);
+    for (const [seqid, blocks] of [
+      [1, [600]],
+      [2, [1, 2, 3]],
+      [3, [3, 4, 300]],
+      [4, [9]],
+    ] as const) {
+      await scene.writeCow(blocks, { seqid: BigInt(seqid) }, scene.cow(seqid));
+    }
+  });
+  const files = (...seqids: number[]) => ({ cowFiles: seqids.map((seqid) => scene.cow(seqid)) });
+
+  it('are merged, in whatever order they come', async () => {
+    const report = await update(files(3, 4, 2));
+    expect(report).toMatchObject({ from: 2n, to: 5n, copied: { blocks: 6, runs: 3 } });
+    expect((await scene.image()).equals(scene.expected([1, 2, 3, 4, 9, 300]))).toBe(true);
+  });
+
+  it('are refused with a gap', async () => {
+    await refusedUntouched(
+      'ERR_UPDATE_GAP',
+      /between .*2\.datto \(seqid 2\) and .*4\.datto \(seqid 4\) there is a gap/,
+      undefined,
+      files(4, 2),
+    );
+    await refusedUntouched(
+      'ERR_UPDATE_COW',
+      /3\.datto.*seqid at byte 24/,
+      'ERR_COW_SEQID',
+      files(2, 3),
+    );
+  });
+
+  it('are refused when two are of one snapshot', async () => {
+    await refusedUntouched('ERR_UPDATE_GAP', /of the same snapshot/, undefined, files(4, 3, 3));
+  });
+
+  it('are refused when one is of another series', async () => {
+    await scene.writeCow([1], { seqid: 3n, uuid: new Uint8Array(16) }, scene.cow(3));
+    await refusedUntouched('ERR_UPDATE_COW', /3\.datto.*uuid/, 'ERR_COW_SERIES', files(2, 3, 4));
   });
 });
 
@@ -75,12 +168,12 @@ describe('updateImage refuses a snapshot', () => {
 
   it('that failed while it was copied', async () => {
     await scene.writeCow([1]);
-    const call = updateImage(scene.request, {
-      datto: scene.datto,
-      locate: scene.locate,
-      onProgress: () => scene.driver.overflow(0),
+    const error = await failureOf(scene.update({}, { onProgress: () => scene.driver.overflow(0) }));
+    expect(error).toMatchObject({
+      message: expect.stringMatching(/failed with EFBIG/),
+      partial: true,
     });
-    await expect(call).rejects.toThrowError(/failed with EFBIG/);
+    expect(existsSync(scene.journal)).toBe(true);
   });
 
   it('that the driver does not know', async () => {
@@ -90,7 +183,7 @@ describe('updateImage refuses a snapshot', () => {
 
   it('path that is no snapshot device', async () => {
     for (const snapshotDevice of ['/dev/null', '/dev/no-such', scene.cowFile]) {
-      const call = updateImage({ ...scene.request, snapshotDevice }, { datto: scene.datto });
+      const call = scene.update({ snapshotDevice }, { locate: undefined });
       await expect(call).rejects.toThrowError(
         expect.objectContaining({
           code: 'ERR_UPDATE_SNAPSHOT',
@@ -104,7 +197,7 @@ describe('updateImage refuses a snapshot', () => {
 describe('updateImage refuses a COW file', () => {
   it('of another series', async () => {
     await scene.writeCow([1], { uuid: new Uint8Array(16) });
-    await refusedUntouched('ERR_UPDATE_COW', /old\.datto: .*uuid at byte 32/, 'ERR_COW_SERIES');
+    await refusedUntouched('ERR_UPDATE_COW', /1\.datto: .*uuid at byte 32/, 'ERR_COW_SERIES');
   });
 
   it.each([0n, 2n, 3n])('with seqid %s', async (seqid) => {
@@ -126,12 +219,15 @@ describe('updateImage refuses a COW file', () => {
     await refusedUntouched('ERR_UPDATE_COW', /expected.*found/, 'ERR_COW_TRUNCATED');
   });
 
-  it('that is foreign, missing or a directory', async () => {
+  it('that is foreign, missing, a directory or a FIFO', async () => {
     await writeFile(scene.cowFile, Buffer.alloc(40000, 'x'));
     await refusedUntouched('ERR_UPDATE_COW', /magic/, 'ERR_COW_MAGIC');
     await rm(scene.cowFile);
     await refusedUntouched('ERR_UPDATE_COW', /ENOENT/);
     await mkdir(scene.cowFile);
+    await refusedUntouched('ERR_UPDATE_COW', /not a regular file/);
+    await rm(scene.cowFile, { recursive: true });
+    execFileSync('mkfifo', [scene.cowFile]);
     await refusedUntouched('ERR_UPDATE_COW', /not a regular file/);
   });
 });
@@ -139,8 +235,8 @@ describe('updateImage refuses a COW file', () => {
 describe('updateImage refuses an image', () => {
   it('that is missing, and makes none', async () => {
     await rm(scene.imageFile);
-    const dd = /does not exist.*dd if=\/dev\/datto0 of=.*image bs=1M conv=fsync/;
-    await refused('ERR_UPDATE_IMAGE', dd);
+    const first = /does not exist.*update-img --full \/dev\/datto0 .*image\.$/;
+    await refused('ERR_UPDATE_IMAGE', first);
     await expect(readFile(scene.imageFile)).rejects.toThrowError(/ENOENT/);
   });
 
@@ -152,53 +248,245 @@ describe('updateImage refuses an image', () => {
   it('that is the COW file, by another name', async () => {
     await rm(scene.imageFile);
     await link(scene.cowFile, scene.imageFile);
-    await refused('ERR_UPDATE_IMAGE', /it is the COW file/);
+    await refused('ERR_UPDATE_IMAGE', /it is a COW file/);
   });
 
   it('that is neither file nor block device', async () => {
-    const call = updateImage(
-      { ...scene.request, imageFile: '/dev/null' },
-      { datto: scene.datto, locate: scene.locate },
-    );
-    await expect(call).rejects.toThrowError(/neither a regular file nor a block device/);
+    const fifo = join(scene.directory, 'fifo');
+    execFileSync('mkfifo', [fifo]);
+    for (const imageFile of ['/dev/null', fifo, scene.directory]) {
+      await expect(update({ imageFile })).rejects.toThrowError(
+        /neither a regular file nor a block/,
+      );
+    }
   });
-});
 
-describe('updateImage fails', () => {
-  it('when the snapshot ends early, with the offset', async () => {
-    await scene.writeCow([0, 1, 300]);
-    await scene.shortenSnapshot(300 * 4096 + 100);
-    const error: unknown = await update().catch((reason: unknown) => reason);
-    expect(error).toMatchObject({
-      code: 'ERR_UPDATE_READ',
-      offset: 300 * 4096 + 100,
-      message: 'cannot read /dev/datto0 at byte 1228900 (block 300): it ended 3996 bytes early.',
+  it('that is on the device itself', async () => {
+    // The device of the test's own directory stands for the origin.
+    const { dev } = statSync(scene.directory);
+    const name = readFileSync('/proc/self/mountinfo', 'utf8')
+      .split('\n')
+      .map((line) => line.split(' '))
+      .find(([, , numbers]) => numbers === `${dev >> 8}:${dev & 255}`);
+    const origin = name?.[name.indexOf('-') + 2] as string;
+    if (!origin?.startsWith('/dev/')) return;
+    scene.driver.blockDevices.set(origin, { bytes: BYTES, mountPoint: '/mnt' });
+    await scene.datto.destroy(0);
+    await scene.datto.setupSnapshot({ blockDevice: origin, cowFile: '/mnt/1', minor: 0 });
+    await scene.nextSnapshot();
+    await scene.writeCow([1]);
+    await refusedUntouched('ERR_UPDATE_IMAGE', /is on \/dev\/.*device that the snapshot is of/);
+    const imageFile = join(scene.directory, 'new');
+    await refused('ERR_UPDATE_IMAGE', /is on \/dev/, undefined, {
+      full: true,
+      cowFiles: [],
+      imageFile,
     });
+    expect(existsSync(imageFile)).toBe(false);
+  });
+
+  it('that another run works on', async () => {
+    const other = await open(scene.imageFile, 'r+');
+    expect(copyBinding().lock(other.fd)).toBe(0);
+    await refusedUntouched('ERR_UPDATE_BUSY', /another program has locked it/);
+    await other.close();
+    await update();
   });
 });
 
-describe('finish', () => {
-  it('syncs, then closes', async () => {
-    const calls: string[] = [];
-    const sync = async () => void calls.push('sync');
-    const close = async () => void calls.push('close');
-    await finish({ sync, close }, 'image');
-    expect(calls).toEqual(['sync', 'close']);
+describe('--resize', () => {
+  it('copies what a smaller image did not have', async () => {
+    await scene.writeCow([1]);
+    await truncate(scene.imageFile, 500 * 4096 + 7);
+    expect(await update({ resize: true })).toMatchObject({ copied: { blocks: 102, runs: 2 } });
+    expect((await scene.image()).equals(scene.expected([1, ...range(500, 101)]))).toBe(true);
   });
 
-  it.each(['sync', 'close'])('fails when %s fails', async (which) => {
-    const cause = new Error('EIO: i/o error');
-    const call = async (name: string) => {
-      if (name === which) throw cause;
-    };
-    await expect(
-      finish({ sync: () => call('sync'), close: () => call('close') }, 'image'),
-    ).rejects.toThrowError(
-      expect.objectContaining({
-        code: 'ERR_UPDATE_SYNC',
-        message: 'cannot bring the image image to the disk: EIO: i/o error.',
-        cause,
-      }),
+  it('cuts a larger one', async () => {
+    await truncate(scene.imageFile, BYTES + 10_000);
+    expect(await update({ resize: true })).toMatchObject({ copied: { blocks: 0 } });
+    expect((await scene.image()).equals(scene.before)).toBe(true);
+  });
+});
+
+describe('--full', () => {
+  const full = { full: true, cowFiles: [] };
+
+  it('makes an image, and leaves zeros out', async () => {
+    await rm(scene.imageFile);
+    scene.now.fill(0, 4096, 500 * 4096);
+    await writeFile(scene.snapshotFile, scene.now);
+    const report = await update({ ...full, verify: true });
+    expect(report).toMatchObject({
+      from: 0n,
+      copied: { blocks: 601, bytes: BYTES, zeroBytes: 499 * 4096 },
+      verified: true,
+    });
+    expect((await scene.image()).equals(scene.now)).toBe(true);
+    expect(statSync(scene.imageFile).blocks * 512).toBeLessThan(120 * 4096);
+    expect(existsSync(scene.journal)).toBe(false);
+  });
+
+  it('overwrites one, with holes where zeros are', async () => {
+    scene.now.fill(0, 4096, 500 * 4096);
+    await writeFile(scene.snapshotFile, scene.now);
+    await update(full);
+    expect((await scene.image()).equals(scene.now)).toBe(true);
+    expect(statSync(scene.imageFile).blocks * 512).toBeLessThan(120 * 4096);
+  });
+
+  it('refuses one of another size, which may be no image at all', async () => {
+    await truncate(scene.imageFile, 100);
+    await refused('ERR_UPDATE_IMAGE', /has 100 bytes/, undefined, full);
+    await update({ ...full, resize: true });
+    expect((await scene.image()).equals(scene.now)).toBe(true);
+  });
+
+  it('fills an empty file', async () => {
+    await truncate(scene.imageFile, 0);
+    await update(full);
+    expect((await scene.image()).equals(scene.now)).toBe(true);
+  });
+});
+
+describe('--dry-run', () => {
+  it('tells what would be copied, and changes nothing', async () => {
+    await scene.writeCow([3, 4, 600]);
+    const report = await update({ dryRun: true, verify: true, checksum: true });
+    expect(report).toMatchObject({
+      dryRun: true,
+      copied: { blocks: 3, bytes: 8192 + 512, runs: 2 },
+    });
+    expect((await scene.image()).equals(scene.before)).toBe(true);
+    expect(readdirSync(scene.directory).sort()).toEqual(['1.datto', 'image', 'snapshot']);
+  });
+
+  it('makes no image', async () => {
+    await rm(scene.imageFile);
+    const report = await update({ dryRun: true, full: true, cowFiles: [] });
+    expect(report.copied.blocks).toBe(601);
+    expect(existsSync(scene.imageFile)).toBe(false);
+  });
+});
+
+describe('what goes wrong half way', () => {
+  it('is listed, and the next run goes on from there', async () => {
+    await scene.writeCow([0, 1, 300, 400]);
+    await scene.shortenSnapshot(300 * 4096 + 100);
+    const error = await refused(
+      'ERR_UPDATE_COPY',
+      /cannot read the snapshot at byte 1228800 \(block 300/,
     );
+    expect(error).toMatchObject({
+      partial: true,
+      faults: [
+        { kind: 'read', offset: 300 * 4096, length: 4096 },
+        { kind: 'read', offset: 400 * 4096, length: 4096 },
+      ],
+    });
+    expect((await scene.image()).equals(scene.expected([0, 1]))).toBe(true);
+    expect(await readJournal(scene.journal)).toMatchObject({ position: 300, base: 1n, target: 2n });
+    await writeFile(scene.snapshotFile, scene.now);
+    const report = await update();
+    expect(report).toMatchObject({ resumedAt: 300 * 4096, copied: { blocks: 2 } });
+    expect((await scene.image()).equals(scene.expected([0, 1, 300, 400]))).toBe(true);
+    expect(existsSync(scene.journal)).toBe(false);
+  });
+
+  it('is an interruption, and the next run goes on from there', async () => {
+    await scene.writeCow(range(0, 600));
+    const controller = new AbortController();
+    const error = await failureOf(
+      scene.update(
+        { bytesPerSecond: 2 ** 20 },
+        {
+          signal: controller.signal,
+          onProgress: ({ bytes }) => bytes > 0 && controller.abort(),
+        },
+      ),
+    );
+    expect(error).toMatchObject({ code: 'ERR_UPDATE_INTERRUPTED', partial: true });
+    const { position } = (await readJournal(scene.journal)) as { position: number };
+    expect(position).toBeGreaterThan(0);
+    expect(position).toBeLessThan(600);
+    expect((await scene.image()).equals(scene.expected(range(0, position)))).toBe(true);
+    expect(await update()).toMatchObject({ resumedAt: position * 4096 });
+    expect((await scene.image()).equals(scene.expected(range(0, 600)))).toBe(true);
+  });
+
+  it('notes in the journal now and then what is on the disk', async () => {
+    await scene.writeCow(range(0, 600));
+    const positions = new Set<number>();
+    await scene.update(
+      { bytesPerSecond: 2 * 2 ** 20 },
+      {
+        checkpointMs: 100,
+        onProgress: async () => {
+          const state = await readJournal(scene.journal).catch(() => undefined);
+          if (state !== undefined) positions.add(state.position);
+        },
+      },
+    );
+    expect(positions.size).toBeGreaterThan(2);
+  });
+
+  it('is mended by a later snapshot, with all COW files since', async () => {
+    await scene.writeCow([1, 500]);
+    await scene.shortenSnapshot(300 * 4096);
+    await failureOf(update());
+    await scene.nextSnapshot();
+    await writeFile(scene.snapshotFile, scene.now);
+    await scene.writeCow([7], { seqid: 2n }, scene.cow(2));
+    await refused(
+      'ERR_UPDATE_HALFWAY',
+      /between snapshots 1 and 2. Name the COW files from seqid 1/,
+      undefined,
+      {
+        cowFiles: [scene.cow(2)],
+      },
+    );
+    const report = await update({ cowFiles: [scene.cow(1), scene.cow(2)] });
+    expect(report).toMatchObject({ resumedAt: 0, copied: { blocks: 3 } });
+    expect((await scene.image()).equals(scene.expected([1, 7, 500]))).toBe(true);
+  });
+
+  it('is a full copy that only a full copy mends', async () => {
+    await rm(scene.imageFile);
+    await scene.shortenSnapshot(300 * 4096);
+    const full = { full: true, cowFiles: [] };
+    await refused('ERR_UPDATE_COPY', /block 300/, undefined, full);
+    await refused('ERR_UPDATE_HALFWAY', /unfinished full copy/);
+    await writeFile(scene.snapshotFile, scene.now);
+    expect(await update(full)).toMatchObject({ resumedAt: 300 * 4096, copied: { blocks: 301 } });
+    expect((await scene.image()).equals(scene.now)).toBe(true);
+  });
+});
+
+describe('--verify', () => {
+  it('finds what is not as it was written, and the next run copies it again', async () => {
+    await scene.writeCow([3, 500]);
+    // The snapshot changes between copying and comparing, which stands for an image that did.
+    const other = Buffer.from(scene.now);
+    other[500 * 4096] = (other[500 * 4096] as number) ^ 1;
+    const error = await failureOf(
+      scene.update(
+        { verify: true },
+        {
+          onProgress: ({ phase }) => {
+            if (phase === 'sync')
+              execFileSync('dd', [`of=${scene.snapshotFile}`, 'conv=notrunc', 'status=none'], {
+                input: other,
+              });
+          },
+        },
+      ),
+    );
+    expect(error).toMatchObject({
+      code: 'ERR_UPDATE_VERIFY',
+      partial: true,
+      message: expect.stringMatching(/image and snapshot differ at byte 2048000 \(block 500/),
+    });
+    const report = await update({ verify: true });
+    expect(report).toMatchObject({ resumedAt: 500 * 4096, verified: true, copied: { blocks: 1 } });
   });
 });

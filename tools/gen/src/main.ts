@@ -7,6 +7,7 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { generatedFiles } from '@dbd/cli-kit/gen';
 import { program as dbdctl } from '../../../packages/ctl/src/program.js';
+import { program as updateImg } from '../../../packages/update-img/src/program.js';
 import { parseHeader } from './header.js';
 import { toTypeScript } from './typescript.js';
 
@@ -18,6 +19,7 @@ const outputs: Readonly<Record<string, string>> = {
   // The addon compiles against this copy, so that the npm package is whole without the driver.
   'packages/ioctl/native/uapi/dattobd.h': uapi,
   ...within('packages/ctl', generatedFiles(dbdctl)),
+  ...within('packages/update-img', generatedFiles(updateImg)),
 };
 
 function within(directory: string, files: Readonly<Record<string, string>>) {

@@ -1,5 +1,5 @@
 /**
- * Builds the addon with node-gyp, offline.
+ * Builds the addon of the package in the working directory, from its native/, with node-gyp, offline.
  *
  * node-gyp wants a directory of Node's headers, and downloads one where --nodedir does not name
  * it. Whether Node's headers are installed depends on where Node came from (the image and the
@@ -12,16 +12,16 @@ import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
-const here = fileURLToPath(new URL('.', import.meta.url));
+const nodedir = fileURLToPath(new URL('nodedir', import.meta.url));
 const nodeGyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
 const { status } = spawnSync(
   process.execPath,
-  [nodeGyp, 'rebuild', '--release', `--directory=${here}`, `--nodedir=${here}nodedir`, '--silent'],
+  [nodeGyp, 'rebuild', '--release', '--directory=native', `--nodedir=${nodedir}`, '--silent'],
   { stdio: 'inherit' },
 );
 if (status !== 0) {
   console.error(
-    'The addon of @dbd/ioctl was not built. On Debian: apt-get install g++ make python3',
+    `The addon of ${process.cwd()} was not built. On Debian: apt-get install g++ make python3`,
   );
 }
 process.exit(status ?? 1);

@@ -1,0 +1,94 @@
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import {
+  type CowHeader,
+  cowLayout,
+  readHeader,
+  requireIncremental,
+  requirePredecessor,
+  requireWholeIndex,
+  type SnapshotId,
+} from '@dbd/cow-format';
+import { handleSource } from '@dbd/cow-format/node';
+import { messageOf, UpdateError } from './error.js';
+
+/** A map of what changed between two snapshots, open. */
+export interface CowFile {
+  readonly path: string;
+  readonly handle: FileHandle;
+  readonly header: CowHeader;
+}
+
+/**
+ * Opens COW files, given in any order, that together lead to a snapshot without a gap.
+ * @param bytes size of the device
+ * @param opened gets each file as soon as it is open; whoever calls this closes them
+ * @returns the files, the oldest first
+ * @throws UpdateError ERR_UPDATE_COW, ERR_UPDATE_GAP, with the CowFormatError as cause
+ */
+export async function openCowFiles(
+  paths: readonly string[],
+  snapshot: SnapshotId,
+  bytes: number,
+  opened: (handle: FileHandle) => void,
+): Promise<CowFile[]> {
+  const files: CowFile[] = [];
+  for (const path of paths) files.push(await openCowFile(path, snapshot, bytes, opened));
+  files.sort((a, b) => Number(a.header.seqid - b.header.seqid));
+  for (const [i, file] of files.entries()) {
+    const next = files[i + 1];
+    if (next !== undefined) requireNeighbours(file, next);
+    else await naming(file.path, () => requirePredecessor(file.header, snapshot));
+  }
+  return files;
+}
+
+async function openCowFile(
+  path: string,
+  snapshot: SnapshotId,
+  bytes: number,
+  opened: (handle: FileHandle) => void,
+): Promise<CowFile> {
+  return naming(path, async () => {
+    // Without O_NONBLOCK the opening of a FIFO waits for somebody who writes into it.
+    const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    opened(handle);
+    const stats = await handle.stat();
+    if (!stats.isFile()) throw new Error('it is not a regular file');
+    const source = await handleSource(handle);
+    const header = await readHeader(source);
+    requireIncremental(header);
+    // Whether the seqid fits is judged when all are known.
+    requirePredecessor(header, { uuid: snapshot.uuid, seqid: header.seqid + 1n });
+    requireWholeIndex(cowLayout(bytes), source.size);
+    return { path, handle, header };
+  });
+}
+
+function requireNeighbours(file: CowFile, next: CowFile): void {
+  const between = next.header.seqid - file.header.seqid;
+  if (between === 1n) return;
+  const pair = `${file.path} (seqid ${file.header.seqid}) and ${next.path} (seqid ${next.header.seqid})`;
+  throw new UpdateError(
+    'ERR_UPDATE_GAP',
+    between === 0n
+      ? `cannot use the COW files: ${pair} are of the same snapshot. Name each file once.`
+      : `cannot use the COW files: between ${pair} there is a gap. ` +
+          `Name the ${between === 2n ? 'file' : 'files'} between them too, or make a full copy.`,
+  );
+}
+
+/** Puts the path before the reason of a failure, which does not have it. */
+async function naming<T>(path: string, call: () => T | Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (cause) {
+    throw cowError(path, cause);
+  }
+}
+
+function cowError(path: string, cause: unknown): UpdateError {
+  const reason = messageOf(cause).replace(/\.$/, '');
+  const message = `cannot use the COW file ${path}: ${reason}.`;
+  return new UpdateError('ERR_UPDATE_COW', message, { cause });
+}

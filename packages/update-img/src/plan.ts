@@ -1,0 +1,88 @@
+/** What to do about an image that an earlier run may have left half way. */
+import { BLOCK_SIZE } from '@dbd/cow-format';
+import { UpdateError } from './error.js';
+import type { JournalState } from './journal.js';
+
+/** What this run is asked for. */
+export interface Intent {
+  readonly mode: 'update' | 'full';
+  readonly uuid: string;
+  /** Seqid of the oldest COW file: the image is taken to be of that snapshot, or a later one; 0 in mode `full`. */
+  readonly base: bigint;
+  readonly target: bigint;
+  readonly deviceBytes: number;
+  /** Blocks that the image had when it was found; the others must be copied, changed or not. */
+  readonly kept: number;
+  /** The image was made by this run. */
+  readonly created: boolean;
+}
+
+/** Where to begin. */
+export interface Plan {
+  readonly state: JournalState;
+  /** Goes on where an earlier run stopped. */
+  readonly resumed: boolean;
+}
+
+/**
+ * @param image for messages
+ * @throws UpdateError ERR_UPDATE_HALFWAY when the image is half way and this run would not mend it
+ */
+export function planRun(image: string, intent: Intent, earlier: JournalState | undefined): Plan {
+  const { created, kept, ...rest } = intent;
+  const whole = kept >= Math.ceil(intent.deviceBytes / BLOCK_SIZE);
+  const missing = intent.mode === 'full' ? 0 : whole ? null : kept;
+  const fresh: JournalState = { ...rest, allFrom: missing, position: 0, empty: created };
+  if (earlier === undefined || created) return { state: fresh, resumed: false };
+  const same =
+    earlier.mode === intent.mode &&
+    earlier.uuid === intent.uuid &&
+    earlier.target === intent.target &&
+    earlier.base === intent.base &&
+    earlier.deviceBytes === intent.deviceBytes;
+  const allFrom = least(earlier.allFrom, missing);
+  if (same) {
+    const position = Math.min(earlier.position, kept);
+    return { state: { ...earlier, allFrom, position }, resumed: true };
+  }
+  if (intent.mode === 'full') return { state: fresh, resumed: false };
+  requireMending(image, intent, earlier);
+  // What the image was of before the first of all these runs stays true.
+  return { state: { ...fresh, base: earlier.base, allFrom }, resumed: false };
+}
+
+/** A copy of other blocks mends the image if it copies all that may be wrong in it, and newer ones. */
+function requireMending(image: string, intent: Intent, earlier: JournalState): void {
+  const full = 'Make a full copy (--full).';
+  if (earlier.mode === 'full') {
+    throw halfway(image, 'it is an unfinished full copy. Finish it with --full, or begin anew');
+  }
+  if (earlier.uuid !== intent.uuid) {
+    throw halfway(image, `it belongs to another series of snapshots, ${earlier.uuid}. ${full}`);
+  }
+  if (earlier.deviceBytes !== intent.deviceBytes) {
+    throw halfway(image, `the device had ${earlier.deviceBytes} bytes then. ${full}`);
+  }
+  const between = `it is between snapshots ${earlier.base} and ${earlier.target}`;
+  if (earlier.target > intent.target) {
+    throw halfway(image, `${between}, and this one is ${intent.target}. ${full}`);
+  }
+  if (earlier.base < intent.base) {
+    throw halfway(
+      image,
+      `${between}. Name the COW files from seqid ${earlier.base} on, not only from ${intent.base}`,
+    );
+  }
+}
+
+function halfway(image: string, reason: string): UpdateError {
+  return new UpdateError(
+    'ERR_UPDATE_HALFWAY',
+    `cannot update the image ${image}: an earlier run did not finish, and ${reason.replace(/\.$/, '')}.`,
+  );
+}
+
+function least(a: number | null, b: number | null): number | null {
+  if (a === null || b === null) return a ?? b;
+  return Math.min(a, b);
+}

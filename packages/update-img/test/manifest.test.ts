@@ -1,0 +1,97 @@
+import { existsSync } from 'node:fs';
+import { open, readFile, rm, writeFile } from 'node:fs/promises';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { SEGMENT } from '../src/manifest.js';
+import { failureOf, Scene } from './support.js';
+
+let scene: Scene;
+beforeEach(async () => {
+  // Three segments, the last one of a block and a half.
+  scene = await Scene.make(2 * SEGMENT + 6144);
+});
+afterEach(() => scene.remove());
+
+const LAST = (2 * SEGMENT) / 4096;
+const manifest = () => `${scene.imageFile}.manifest`;
+
+/** As if the disk had lost a bit. */
+async function flip(offset: number): Promise<void> {
+  const handle = await open(scene.imageFile, 'r+');
+  const byte = Buffer.alloc(1);
+  await handle.read(byte, 0, 1, offset);
+  byte[0] = (byte[0] as number) ^ 1;
+  await handle.write(byte, 0, 1, offset);
+  await handle.close();
+}
+
+/** Two runs: the second one finds the manifest of the first. */
+async function first(): Promise<void> {
+  await scene.writeCow([5]);
+  expect(await scene.update({ checksum: true })).toMatchObject({ manifest: manifest() });
+  await scene.nextSnapshot();
+}
+
+const second = () => scene.update({ checksum: true, cowFiles: [scene.cow(2)] });
+
+describe('--checksum', () => {
+  it('writes a manifest, and finds the image sound', async () => {
+    await first();
+    await scene.writeCow([LAST], { seqid: 2n }, scene.cow(2));
+    const before = await readFile(manifest(), 'utf8');
+    await second();
+    const after = await readFile(manifest(), 'utf8');
+    const lines = (text: string) => text.split('\n');
+    expect(lines(after).filter((line, i) => line !== lines(before)[i]).length).toBe(3);
+    expect(after).toContain('\nseqid 3\n');
+    expect((await scene.image()).equals(scene.expected([5, LAST]))).toBe(true);
+  });
+
+  it('finds what changed where nothing was copied, and keeps the old manifest', async () => {
+    await first();
+    const before = await readFile(manifest());
+    await scene.writeCow([LAST], { seqid: 2n }, scene.cow(2));
+    await flip(SEGMENT + 100);
+    const error = await failureOf(second());
+    expect(error).toMatchObject({
+      code: 'ERR_UPDATE_MANIFEST',
+      partial: false,
+      message: expect.stringMatching(/changed by something else .* from byte 16777216\./),
+    });
+    expect((await readFile(manifest())).equals(before)).toBe(true);
+    expect(existsSync(scene.journal)).toBe(false);
+  });
+
+  it('is refused for an image of another snapshot, before anything is written', async () => {
+    await first();
+    await scene.nextSnapshot();
+    await scene.writeCow([7], { seqid: 3n }, scene.cow(3));
+    const before = await scene.image();
+    const error = await failureOf(scene.update({ checksum: true, cowFiles: [scene.cow(3)] }));
+    expect(error).toMatchObject({
+      code: 'ERR_UPDATE_MANIFEST',
+      message: expect.stringMatching(/image is of snapshot 2, and the COW files lead from 3 to 4/),
+    });
+    expect((await scene.image()).equals(before)).toBe(true);
+  });
+
+  it('is refused with a manifest that is damaged', async () => {
+    await first();
+    await scene.writeCow([], { seqid: 2n }, scene.cow(2));
+    const text = await readFile(manifest(), 'utf8');
+    for (const bad of ['', text.slice(0, -10), text.replace('bytes 3', 'bytes 4')]) {
+      await writeFile(manifest(), bad);
+      await expect(second()).rejects.toThrowError(/it is damaged/);
+    }
+    await rm(manifest());
+    await second();
+  });
+
+  it('takes an image of holes for zeros', async () => {
+    await rm(scene.imageFile);
+    await writeFile(scene.snapshotFile, Buffer.alloc(scene.bytes));
+    await scene.update({ full: true, cowFiles: [], checksum: true });
+    const [, , , , , one, two] = (await readFile(manifest(), 'utf8')).split('\n');
+    expect(one).toBe('080acf35a507ac9849cfcba47dc2ad83e01b75663a516279c8b9d243b719643e');
+    expect(two).toBe(one);
+  });
+});
