@@ -7,10 +7,12 @@
 
 #include <cerrno>
 #include <cmath>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "engine.h"
+#include "extents.h"
 #include "scan.h"
 
 namespace {
@@ -62,6 +64,21 @@ class Copy : public Napi::ObjectWrap<Copy> {
       maps.push_back(static_cast<int>(Whole(array.Get(i), "maps", INT32_MAX)));
       if (env.IsExceptionPending()) return;
     }
+    std::vector<dbd_block_run> ignored;
+    Napi::Value pairs = object.Get("ignored");
+    if (!pairs.IsArray() || pairs.As<Napi::Array>().Length() % 2 != 0) {
+      Refuse(env, "ignored");
+      return;
+    }
+    Napi::Array numbers = pairs.As<Napi::Array>();
+    for (uint32_t i = 0; i < numbers.Length(); i += 2) {
+      double start = Whole(numbers.Get(i), "ignored", kMaxBytes);
+      double count = env.IsExceptionPending() ? 0 : Whole(numbers.Get(i + 1), "ignored", kMaxBytes);
+      if (env.IsExceptionPending()) return;
+      ignored.push_back({static_cast<uint64_t>(start), static_cast<uint64_t>(count)});
+    }
+    options.ignored = ignored.data();
+    options.nr_ignored = ignored.size();
     options.maps = maps.data();
     options.nr_maps = maps.size();
     copy_ = dbd_copy_new(&options);
@@ -178,9 +195,27 @@ Napi::Value Forget(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// Start and count of each run in turn; an errno value when there are none to tell.
+Napi::Value Extents(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  dbd_block_run* runs = nullptr;
+  unsigned int count = 0;
+  int fd = info[0].IsNumber() ? info[0].As<Napi::Number>().Int32Value() : -1;
+  int err = dbd_extents(fd, &runs, &count);
+  if (err != 0) return Napi::Number::New(env, err);
+  Napi::Array array = Napi::Array::New(env, size_t{count} * 2);
+  for (unsigned int i = 0; i < count; i++) {
+    array.Set(2 * i, Napi::Number::New(env, static_cast<double>(runs[i].start)));
+    array.Set(2 * i + 1, Napi::Number::New(env, static_cast<double>(runs[i].count)));
+  }
+  free(runs);
+  return array;
+}
+
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("Copy", Copy::Define(env));
   exports.Set("lock", Napi::Function::New(env, Lock, "lock"));
+  exports.Set("extents", Napi::Function::New(env, Extents, "extents"));
   exports.Set("forget", Napi::Function::New(env, Forget, "forget"));
   return exports;
 }

@@ -34,6 +34,7 @@
 struct dbd_copy {
 	struct dbd_copy_options options;
 	int maps[DBD_MAX_MAPS];
+	struct dbd_block_run *ignored;
 	struct dbd_scan scan;
 	bool scan_ended;
 
@@ -86,13 +87,17 @@ struct dbd_copy *dbd_copy_new(const struct dbd_copy_options *options)
 	copy->buffer = aligned_alloc(DBD_BLOCK, PIECE_BYTES);
 	if (options->mode == DBD_VERIFY)
 		copy->other = aligned_alloc(DBD_BLOCK, PIECE_BYTES);
+	copy->ignored = malloc((options->nr_ignored + 1) * sizeof(*copy->ignored));
+	if (copy->ignored && options->nr_ignored)
+		memcpy(copy->ignored, options->ignored,
+		       options->nr_ignored * sizeof(*copy->ignored));
 	copy->max_window_bytes = WINDOW_BYTES;
 	copy->last_end = UINT64_MAX;
 	copy->position = options->first_block;
 	copy->forgotten = options->first_block;
 	if (dbd_scan_init(&copy->scan, copy->maps, options->nr_maps, blocks,
 			  options->first_block, options->all_from) ||
-	    !copy->buffer || (options->mode == DBD_VERIFY && !copy->other)) {
+	    !copy->buffer || !copy->ignored || (options->mode == DBD_VERIFY && !copy->other)) {
 		dbd_copy_free(copy);
 		return NULL;
 	}
@@ -116,6 +121,7 @@ void dbd_copy_free(struct dbd_copy *copy)
 	dbd_scan_free(&copy->scan);
 	free(copy->buffer);
 	free(copy->other);
+	free(copy->ignored);
 	free(copy);
 }
 
@@ -321,6 +327,22 @@ static bool copy_piece(struct dbd_copy *copy, uint64_t offset, size_t length)
 	return true;
 }
 
+static bool is_ignored(const struct dbd_copy *copy, uint64_t block)
+{
+	unsigned int low = 0, high = copy->options.nr_ignored;
+
+	/* The first run that ends after the block. */
+	while (low < high) {
+		unsigned int middle = low + (high - low) / 2;
+
+		if (copy->ignored[middle].start + copy->ignored[middle].count <= block)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < copy->options.nr_ignored && copy->ignored[low].start <= block;
+}
+
 static bool compare_piece(struct dbd_copy *copy, uint64_t offset, size_t length)
 {
 	int from_err, to_err;
@@ -337,6 +359,8 @@ static bool compare_piece(struct dbd_copy *copy, uint64_t offset, size_t length)
 		uint64_t at = offset + done;
 		bool same;
 
+		if (is_ignored(copy, at / DBD_BLOCK))
+			continue;
 		from = read_all(copy->options.from, copy->buffer, block, at,
 				&from_err);
 		to = read_all(copy->options.to, copy->other, block, at, &to_err);

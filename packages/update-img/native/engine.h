@@ -34,6 +34,11 @@ enum dbd_zeros {
 	DBD_ZEROS_SKIP,
 };
 
+/* Consecutive blocks of the device. */
+struct dbd_block_run {
+	uint64_t start, count;
+};
+
 struct dbd_copy_options {
 	enum dbd_mode mode;
 	enum dbd_zeros zeros;
@@ -44,6 +49,9 @@ struct dbd_copy_options {
 	uint64_t first_block;	/* what is before it is left alone */
 	uint64_t all_from;	/* from this block on all count as changed */
 	uint64_t bytes_per_second;	/* 0: no limit */
+	/* Blocks that may differ in DBD_VERIFY, in ascending order; copied. */
+	const struct dbd_block_run *ignored;
+	unsigned int nr_ignored;
 };
 
 enum dbd_end {

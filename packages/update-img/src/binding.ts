@@ -19,6 +19,8 @@ export interface RawCopyOptions {
   readonly allFrom: number;
   /** 0: no limit. */
   readonly bytesPerSecond: number;
+  /** Start and count, in turn, of runs of blocks that may differ when comparing; ascending. */
+  readonly ignored: readonly number[];
 }
 
 /** How far a copy is. */
@@ -56,6 +58,8 @@ export interface CopyBinding {
   readonly Copy: new (options: RawCopyOptions) => RawCopy;
   /** flock(2), exclusive, without waiting: 0 or an errno value. */
   lock(fd: number): number;
+  /** FIEMAP: the runs of blocks of the device that a file has, as in `ignored`; or an errno value. */
+  extents(fd: number): number | readonly number[];
   /** Drops the clean cached pages of a file. */
   forget(fd: number): void;
 }

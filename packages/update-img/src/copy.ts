@@ -37,6 +37,8 @@ export interface CopyJob {
   /** From this block on all count as changed; left out: none do. */
   readonly allFrom?: number | undefined;
   readonly bytesPerSecond?: number | undefined;
+  /** Start and count, in turn, of runs of blocks that may differ when comparing; ascending. */
+  readonly ignored?: readonly number[];
 }
 
 export interface CopyControl {
@@ -70,6 +72,7 @@ export async function runCopy(job: CopyJob, control: CopyControl = {}): Promise<
     firstBlock: job.firstBlock ?? 0,
     allFrom: job.allFrom ?? Number.MAX_SAFE_INTEGER,
     bytesPerSecond: job.bytesPerSecond ?? 0,
+    ignored: job.ignored ?? [],
   });
   const stop = () => copy.stop();
   signal?.addEventListener('abort', stop);

@@ -23,7 +23,7 @@ const update = commandFactory<Tools>()({
     'Copies the blocks that changed since the snapshot that the image is a copy of. Which those are, the COW files tell that each `dbdctl transition-to-snapshot` since then left: one, or several of consecutive seqids in any order, which are merged. Nothing is written before all is checked: the snapshot is active and has not failed; the COW files are finished, whole, of the same series, and lead to the snapshot without a gap; the image has the right size and is not on the device itself.',
     'With `--full` everything is copied, no COW file is given, and the image is created if need be. Blocks of zeros become holes in an image file.',
     'From the first write until all is on the disk, a journal beside the image says that the image is half way. A run that failed or was interrupted is repeated with the same arguments while the snapshot is there, and goes on from where the image is known to be on the disk; or a later snapshot is taken and all COW files since are named.',
-    'The image equals the snapshot on success only. With `--verify` what was copied is read again from the disk and compared.',
+    'The image equals the snapshot on success only. With `--verify` what was copied is read again from the disk and compared, but for the blocks of the COW file that the snapshot is kept in: the driver writes there all the time, and to the file system of the image they mean nothing.',
     'With `--checksum` the whole image is read at the end. What was not copied must be as the manifest says that an earlier run with `--checksum` wrote; then a new one is written.',
   ],
   arguments: [

@@ -16,6 +16,8 @@ export interface Snapshot extends SnapshotId {
   readonly bytes: number;
   /** The device that the snapshot is of. */
   readonly origin: string;
+  /** The COW file it is kept in, relative to the root of the file system. */
+  readonly liveCowFile: string;
 }
 
 /**
@@ -58,7 +60,13 @@ export async function checkSnapshot(datto: Datto, path: string, minor: number): 
   }
   const bytes = Number(await datto.deviceSize(path));
   if (!Number.isSafeInteger(bytes) || bytes <= 0) throw refuse(path, `its size is ${bytes}`);
-  return { uuid: info.uuid, seqid: info.seqid, bytes, origin: info.blockDevice };
+  return {
+    uuid: info.uuid,
+    seqid: info.seqid,
+    bytes,
+    origin: info.blockDevice,
+    liveCowFile: info.cowFile,
+  };
 }
 
 function refuse(path: string, reason: string, cause?: unknown): UpdateError {

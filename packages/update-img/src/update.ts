@@ -10,6 +10,7 @@ import { faultText } from './fault-text.js';
 import { type Image, inspectImage, openImage } from './image.js';
 import { Journal, type JournalState, readJournal } from './journal.js';
 import { type Manifest, prepareManifest } from './manifest.js';
+import { ownBlocks } from './own-blocks.js';
 import { type Plan, planRun } from './plan.js';
 import {
   checkSnapshot,
@@ -300,7 +301,12 @@ async function verify(
   copyBinding().forget(target(scene).fd);
   const expected = expectedBytes({ ...scene.plan.state, position: 0 }, scene.cows);
   const { end, faults } = await runCopy(
-    { ...copyJob(scene, 'write'), mode: 'verify', bytesPerSecond: request.bytesPerSecond },
+    {
+      ...copyJob(scene, 'write'),
+      mode: 'verify',
+      bytesPerSecond: request.bytesPerSecond,
+      ignored: await ownBlocks(scene.snapshot.origin, scene.snapshot.liveCowFile),
+    },
     {
       signal: tools.signal,
       onProgress: ({ bytes }) => tools.onProgress?.({ phase: 'verify', bytes, expected }),

@@ -175,6 +175,7 @@ describe('the engine', () => {
       firstBlock: 1,
       allFrom: 1,
       bytesPerSecond: 0,
+      ignored: [],
     };
     for (const bad of [
       { mode: 3 },
@@ -184,6 +185,8 @@ describe('the engine', () => {
       { firstBlock: 1.5 },
       { maps: ['1'] },
       { maps: Array(2000).fill(0) },
+      { ignored: [1] },
+      { ignored: [1, -1] },
     ]) {
       expect(() => new Copy({ ...good, ...bad } as typeof good)).toThrowError(TypeError);
     }
@@ -310,6 +313,18 @@ describe('comparing', () => {
     expect(image.equals(same.to)).toBe(true);
   });
 
+  it('leaves out what may differ', async () => {
+    const all = files(range(0, 600));
+    const same = { ...all, to: Buffer.from(all.from) };
+    for (const block of range(0, 600)) flip(same.to, block * 4096);
+    const ignored = [0, 3, 5, 95, 101, 400, 501, 99, 700, 9];
+    const { faults } = await run(same, { mode: 'verify', ignored });
+    expect(faults.map(({ offset, length }) => [offset / 4096, length])).toEqual([
+      [3, 8192],
+      [100, 4096],
+    ]);
+  });
+
   it('counts an image that ends early', async () => {
     const all = files([2, 3]);
     const { faults } = await run(
@@ -365,5 +380,23 @@ describe('control', () => {
     expect(positions.length).toBeGreaterThan(1);
     expect(positions).toEqual([...positions].sort((a, b) => a - b));
     expect(image.equals(all.from)).toBe(true);
+  });
+});
+
+describe('extents', () => {
+  it('are the blocks of the device that a file has', async () => {
+    const path = join(directory, 'file');
+    await writeFile(path, pattern(1, 3 * MIB + 5));
+    const handle = await open(path, 'r');
+    await handle.sync();
+    const runs = copyBinding().extents(handle.fd);
+    await handle.close();
+    // Not all file systems can tell.
+    if (typeof runs === 'number') return expect(runs).toBe(95);
+    const starts = runs.filter((_, i) => i % 2 === 0);
+    const counts = runs.filter((_, i) => i % 2 === 1);
+    expect(starts).toEqual([...starts].sort((a, b) => a - b));
+    expect(counts.reduce((a, b) => a + b)).toBe(3 * 256 + 1);
+    expect(copyBinding().extents(-1)).toBe(9);
   });
 });
