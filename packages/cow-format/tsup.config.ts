@@ -6,6 +6,8 @@ export default defineConfig({
   dts: { compilerOptions: { ignoreDeprecations: '6.0' } },
   platform: 'neutral',
   target: 'es2022',
+  // In CommonJS too the error class is one and the same for both entries.
+  splitting: true,
   sourcemap: true,
   clean: true,
 });

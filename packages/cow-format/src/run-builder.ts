@@ -1,4 +1,5 @@
 import { ENTRY_SIZE } from './constants.js';
+import { SCAN_BYTES, SCAN_STEP, zeroScan } from './zero-scan.js';
 
 /** Consecutive changed blocks. */
 export interface Run {
@@ -8,8 +9,10 @@ export interface Run {
   readonly count: number;
 }
 
-/** Entries of zeros looked at in one step: 8 entries are 16 words. */
-const STRIDE = 16;
+/** Words of zeros looked at in one step: 16 words are 8 entries. */
+const STRIDE = SCAN_STEP / 4;
+/** Words of zeros after which it pays to copy what follows for the faster scan. */
+const PATIENCE = 256;
 
 /**
  * Turns index entries, fed in order and in pieces of any size, into runs. A run goes on over the
@@ -25,11 +28,12 @@ export class RunBuilder {
    * @param firstBlock the block of the first entry; at or after the end of the last piece
    */
   feed(bytes: Uint8Array, firstBlock: number, out: Run[]): void {
-    const words = wordsOf(bytes);
+    const zeros = new Zeros(wordsOf(bytes));
+    const { words } = zeros;
     const end = words.length;
     let at = 0;
     while (at < end) {
-      at = skipZeros(words, at);
+      at = zeros.skip(at);
       if (at >= end) break;
       const from = at;
       while (at < end && ((words[at] as number) | (words[at + 1] as number)) !== 0) at += 2;
@@ -55,9 +59,51 @@ export class RunBuilder {
   }
 }
 
-/** Index of the first entry at or after `at` that is not zero, or the length. `at` is even. */
-function skipZeros(words: Uint32Array, at: number): number {
-  const end = words.length;
+/** Skips zeros in one piece of the index. */
+class Zeros {
+  readonly words: Uint32Array;
+  /** The part of the words that the faster scan has. */
+  #from = 0;
+  #to = 0;
+
+  constructor(words: Uint32Array) {
+    this.words = words;
+  }
+
+  /** Index of the first entry at or after `at` that is not zero, or the length. `at` is even. */
+  skip(at: number): number {
+    const { words } = this;
+    const end = words.length;
+    let i = skipStrides(words, at, Math.min(end, at + PATIENCE));
+    if (i >= at + PATIENCE) i = skipStrides(words, this.#skipFast(i), end);
+    while (i < end && ((words[i] as number) | (words[i + 1] as number)) === 0) i += 2;
+    return i;
+  }
+
+  /** As skip, but it may stop short of what it looks for; all before `at` back to its stride is zero. */
+  #skipFast(at: number): number {
+    const scan = zeroScan();
+    if (scan === null) return at;
+    const { words } = this;
+    const end = words.length - (words.length % STRIDE);
+    let i = at - (at % STRIDE);
+    while (i < end) {
+      if (i < this.#from || i >= this.#to) {
+        this.#from = i;
+        this.#to = Math.min(end, i + SCAN_BYTES / 4);
+        const { buffer, byteOffset } = words;
+        scan.load(new Uint8Array(buffer, byteOffset + i * 4, (this.#to - i) * 4));
+      }
+      const found = scan.find((i - this.#from) * 4, (this.#to - this.#from) * 4);
+      i = this.#from + found / 4;
+      if (i < this.#to) break;
+    }
+    return Math.max(at, i);
+  }
+}
+
+/** Index of the first whole stride at or after `at` that is not all zeros, or of where less than one is left. */
+function skipStrides(words: Uint32Array, at: number, end: number): number {
   let i = at;
   while (i + STRIDE <= end) {
     let any = 0;
@@ -65,7 +111,6 @@ function skipZeros(words: Uint32Array, at: number): number {
     if (any !== 0) break;
     i += STRIDE;
   }
-  while (i < end && ((words[i] as number) | (words[i + 1] as number)) === 0) i += 2;
   return i;
 }
 

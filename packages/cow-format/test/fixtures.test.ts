@@ -1,27 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { bufferSource, changedRuns, encodeFlags, formatUuid, readHeader } from '../src/index.js';
-import { collect } from './support.js';
+import { collect, fixtureDirectory as directory, readFixture } from './support.js';
 
-/**
- * Files of the real driver, beside what other programs say of them. `<property>.datto.gz` is the
- * COW file, `<property>.json` its facts; u64 facts may be numbers or decimal strings.
- */
-interface Facts {
-  readonly deviceBytes: number;
-  readonly uuid: string;
-  readonly seqid: number | string;
-  readonly flags: number;
-  readonly fpos: number | string;
-  readonly fsize: number | string;
-  readonly version: number | string;
-  readonly nrChangedBlocks: number | string;
-  readonly changedRuns: readonly (readonly [start: number, count: number])[];
-}
-
-const directory = fileURLToPath(new URL('./fixtures/', import.meta.url));
 const names = existsSync(directory) ? readdirSync(directory) : [];
 const fixtures = names
   .filter((name) => name.endsWith('.datto.gz'))
@@ -36,8 +17,8 @@ describe('fixtures of the real driver', () => {
   });
 
   it.each(fixtures)('%s', async (name) => {
-    const facts = JSON.parse(readFileSync(`${directory}${name}.json`, 'utf8')) as Facts;
-    const source = bufferSource(gunzipSync(readFileSync(`${directory}${name}.datto.gz`)));
+    const { file, facts } = readFixture(name);
+    const source = bufferSource(file);
     const header = await readHeader(source);
     expect({
       uuid: formatUuid(header.uuid),

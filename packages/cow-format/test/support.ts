@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
 import type { CowHeader, Run, Source } from '../src/index.js';
 import { cowLayout, EXTENSION_SIZE, encodeHeader } from '../src/index.js';
 
@@ -66,4 +69,29 @@ export async function collect<T>(values: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];
   for await (const value of values) all.push(value);
   return all;
+}
+
+/**
+ * Files of the real driver, beside what other programs say of them. `<property>.datto.gz` is the
+ * COW file, `<property>.json` its facts; u64 facts may be numbers or decimal strings.
+ */
+export interface Facts {
+  readonly deviceBytes: number;
+  readonly uuid: string;
+  readonly seqid: number | string;
+  readonly flags: number;
+  readonly fpos: number | string;
+  readonly fsize: number | string;
+  readonly version: number | string;
+  readonly nrChangedBlocks: number | string;
+  readonly changedRuns: readonly (readonly [start: number, count: number])[];
+}
+
+export const fixtureDirectory = fileURLToPath(new URL('./fixtures/', import.meta.url));
+
+export function readFixture(name: string): { readonly file: Uint8Array; readonly facts: Facts } {
+  return {
+    file: gunzipSync(readFileSync(`${fixtureDirectory}${name}.datto.gz`)),
+    facts: JSON.parse(readFileSync(`${fixtureDirectory}${name}.json`, 'utf8')),
+  };
 }
