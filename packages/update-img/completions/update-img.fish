@@ -39,7 +39,7 @@ complete -c update-img -l verify -d 'read what was copied again, and compare it 
 complete -c update-img -l checksum -d 'check the image against its manifest and write a new one'
 complete -c update-img -l dry-run -s n -d 'make all checks, tell what would be copied, and change nothing'
 complete -c update-img -l bwlimit -x -d 'copy no more than so many bytes a second, such as 50MiB'
-complete -c update-img -l state-directory -x -F -d 'where journal and manifest are, when not beside the image'
+complete -c update-img -l state-directory -r -F -d 'where journal and manifest are, when not beside the image'
 complete -c update-img -l json -d 'print JSON with a versioned schema, errors too'
 complete -c update-img -l help -s h -d 'print help, and do nothing else'
 complete -c update-img -n '__update_img_place 0 --bwlimit --state-directory' -F
