@@ -2,7 +2,7 @@
 # is busy: the image equals the snapshot, its file system is sound, its files are those of the instant.
 # disks: 320M 1G
 # fs: ext4 xfs
-# timeout: 400
+# timeout: 900
 
 # Success is silent and exits 0.
 quietly() {
