@@ -256,6 +256,7 @@ async function copy(
     position: Math.min(position, firstBlock(faults)),
   });
   const expected = expectedBytes(plan.state, cows);
+  tools.onProgress?.({ phase: 'copy', bytes: 0, expected });
   const { end, progress, faults } = await runCopy(
     {
       ...copyJob(scene, zeros),

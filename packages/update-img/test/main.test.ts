@@ -59,7 +59,8 @@ describe('update-img', () => {
   it('shows progress on a terminal only, and clears it', async () => {
     await scene.writeCow(range(0, 600), { nrChangedBlocks: 600n });
     const { stderr } = await run(args(), { columns: 60 });
-    expect(stderr).toContain('copied 2.3 MiB of 2.3 MiB (100 %)');
+    expect(stderr).toContain('copied 0 B of 2.3 MiB (0 %)');
+    expect(stderr).toContain('bringing it to the disk');
     expect(stderr.endsWith('\r\x1b[1A\x1b[J')).toBe(true);
   });
 
