@@ -21,6 +21,7 @@
 
 #define COPY_BLOCKS_MAX 256u /* blocks of one copy: 1 MiB */
 #define COPY_RESERVE 2 /* copies that always can be made */
+#define ROOM_WAIT_MAX (10 * HZ) /* for the COW file to grow, before it counts as full */
 #define POOL_RESERVE (2 * COPY_BLOCKS_MAX) /* pages */
 
 /**
@@ -68,9 +69,11 @@ void dbd_copy_exit(void)
 
 void dbd_snap_fail(struct dbd_snap *snap, int error, const char *why, u64 block)
 {
-	if (cmpxchg(snap->error, 0, error) == 0)
+	if (cmpxchg(snap->error, 0, error) == 0) {
+		dbd_why_set(snap->why, why, block);
 		dbd_err("/dev/datto%u: the snapshot is lost at block %llu: %s: %d", snap->minor,
 			block, why, error);
+	}
 	queue_work(snap->wq, &snap->copy_work);
 }
 
@@ -255,35 +258,40 @@ static void copy_store(struct dbd_copy *copy)
 	copy->stored += len;
 }
 
-/* Blocks behind fpos. */
-static u64 room_left(struct dbd_snap *snap)
-{
-	return snap->cow_end - min(snap->cow->fpos, snap->cow_end);
-}
-
 /* Gives the copy its place in the COW file, which has room. */
 static void copy_place(struct dbd_copy *copy)
 {
-	copy->cow = copy->snap->cow->fpos;
-	copy->snap->cow->fpos += copy->nr;
+	copy->cow = cow_room_take(&copy->snap->room, copy->nr);
+}
+
+/* Whether a write that finds no room shall wait for it. Else the file is full. */
+static bool wait_for_room(struct dbd_snap *snap)
+{
+	if (READ_ONCE(snap->late) || !cow_room_is_growing(&snap->room))
+		return false;
+	queue_delayed_work(snap->wq, &snap->late_work, ROOM_WAIT_MAX);
+	return true;
 }
 
 /*
  * Starts to copy up to @nr blocks from @block, all untouched and not pending.
- * NULL: no memory now, or the COW file is full (then the snapshot has failed).
+ * ERR_PTR: -ENOMEM, no memory now; -ENOSPC, no room now; -EFBIG, the COW file is
+ * full and the snapshot has failed.
  */
-static struct dbd_copy *copy_start(struct dbd_snap *snap, u64 block, u64 nr)
+static struct dbd_copy *copy_start(struct dbd_snap *snap, u64 block, u64 nr, bool urgent)
 {
-	u64 room = snap->parking ? nr : room_left(snap);
+	u64 room = snap->parking ? nr : cow_room_get(&snap->room, nr, urgent);
 	struct dbd_copy *copy;
 
+	if (!room && wait_for_room(snap))
+		return ERR_PTR(-ENOSPC);
 	if (!room) {
 		dbd_snap_fail(snap, -EFBIG, "the COW file is full", block);
-		return NULL;
+		return ERR_PTR(-EFBIG);
 	}
 	copy = mempool_alloc(&snap->copy_mem, GFP_NOWAIT | __GFP_NOWARN);
 	if (!copy)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 	copy->snap = snap;
 	copy->block = block;
 	copy->nr = 0;
@@ -303,7 +311,7 @@ static struct dbd_copy *copy_start(struct dbd_snap *snap, u64 block, u64 nr)
 	}
 	if (!copy->nr) {
 		mempool_free(copy, &snap->copy_mem);
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 	}
 	if (!snap->parking)
 		copy_place(copy);
@@ -361,13 +369,21 @@ static void send_work(struct work_struct *work)
 enum progress {
 	BIO_GONE, /* sent on, ended, or parked with a copy */
 	BIO_STARVED, /* needs memory that is not to be had now */
+	BIO_ROOMLESS, /* needs room that is being made */
 };
+
+/* What the file system, or its log, waits for; growing the COW file may need it. */
+static bool is_urgent(const struct bio *bio)
+{
+	return bio->bi_opf & (REQ_META | REQ_PRIO | REQ_PREFLUSH | REQ_FUA);
+}
 
 /*
  * Sees to it that each untouched block of [@pos, @end) is pending. *@wait_for:
- * one of the copies, if there is any. False: some had no memory.
+ * one of the copies, if there is any. Not 0: what copy_start() said of the others.
  */
-static bool copy_range(struct dbd_snap *snap, u64 pos, u64 end, struct dbd_copy **wait_for)
+static int copy_range(struct dbd_snap *snap, u64 pos, u64 end, bool urgent,
+		      struct dbd_copy **wait_for)
 {
 	struct dbd_copy *copy;
 
@@ -375,15 +391,15 @@ static bool copy_range(struct dbd_snap *snap, u64 pos, u64 end, struct dbd_copy 
 	for (;;) {
 		pos = dbd_map_next_clear(snap->map, pos, end);
 		if (pos >= end)
-			return true;
+			return 0;
 		copy = copy_at_or_after(snap, pos);
 		if (!copy || copy->block > pos) {
 			u64 stop = copy ? min(end, copy->block) : end;
 
 			stop = dbd_map_next_set(snap->map, pos, stop);
-			copy = copy_start(snap, pos, stop - pos);
-			if (!copy)
-				return false;
+			copy = copy_start(snap, pos, stop - pos, urgent);
+			if (IS_ERR(copy))
+				return PTR_ERR(copy);
 		}
 		if (!*wait_for)
 			*wait_for = copy;
@@ -395,7 +411,7 @@ static enum progress handle_held(struct dbd_snap *snap, struct bio *bio)
 {
 	struct dbd_copy *wait_for;
 	u64 first, end;
-	bool all;
+	int ret;
 
 	bio_blocks(snap, bio, &first, &end);
 	if (keeping(snap) && bio_op(bio) == REQ_OP_DISCARD) {
@@ -408,15 +424,15 @@ static enum progress handle_held(struct dbd_snap *snap, struct bio *bio)
 		return BIO_GONE;
 	}
 	if (keeping(snap)) {
-		all = copy_range(snap, first, end, &wait_for);
+		ret = copy_range(snap, first, end, is_urgent(bio), &wait_for);
 		/* It may have failed just now, for lack of room. */
 		if (keeping(snap)) {
 			if (wait_for) {
 				bio_list_add(&wait_for->waiters, bio);
 				return BIO_GONE;
 			}
-			if (!all)
-				return BIO_STARVED;
+			if (ret)
+				return ret == -ENOSPC ? BIO_ROOMLESS : BIO_STARVED;
 		}
 	}
 	dbd_map_set(snap->map, first, end - first);
@@ -429,7 +445,11 @@ static void handle_pending(struct dbd_snap *snap)
 	struct bio *bio;
 
 	while ((bio = bio_list_pop(&snap->pending))) {
-		if (handle_held(snap, bio) == BIO_GONE)
+		enum progress progress = handle_held(snap, bio);
+
+		if (progress == BIO_ROOMLESS)
+			bio_list_add(&snap->roomless, bio);
+		if (progress != BIO_STARVED)
 			continue;
 		bio_list_add_head(&snap->pending, bio);
 		if (!snap->parking || atomic_read(&snap->nr_moving))
@@ -439,6 +459,31 @@ static void handle_pending(struct dbd_snap *snap)
 			      "more was written before its file system was mounted than memory holds",
 			      0);
 	}
+}
+
+/* Those that wait for room have another look, before everybody who came later. */
+static void handle_roomless(struct dbd_snap *snap)
+{
+	struct bio_list list = snap->roomless;
+
+	bio_list_init(&snap->roomless);
+	bio_list_merge(&list, &snap->pending);
+	snap->pending = list;
+}
+
+static void late_work(struct work_struct *work)
+{
+	struct dbd_snap *snap = container_of(to_delayed_work(work), struct dbd_snap, late_work);
+
+	WRITE_ONCE(snap->late, true);
+	queue_work(snap->wq, &snap->copy_work);
+}
+
+void dbd_snap_room_changed(struct dbd_snap *snap)
+{
+	cancel_delayed_work(&snap->late_work);
+	WRITE_ONCE(snap->late, false);
+	queue_work(snap->wq, &snap->copy_work);
 }
 
 void dbd_snap_hold(struct dbd_snap *snap, struct bio *bio)
@@ -551,7 +596,7 @@ static void handle_parked(struct dbd_snap *snap)
 	struct dbd_copy *copy, *next;
 
 	list_for_each_entry_safe(copy, next, &snap->parked, link) {
-		if (keeping(snap) && room_left(snap) < copy->nr)
+		if (keeping(snap) && cow_room_get(&snap->room, copy->nr, true) < copy->nr)
 			dbd_snap_fail(snap, -EFBIG, "the COW file is full", copy->block);
 		list_del(&copy->link);
 		atomic_inc(&snap->nr_moving);
@@ -573,7 +618,6 @@ void dbd_snap_park(struct dbd_snap *snap)
 
 void dbd_snap_take_up(struct dbd_snap *snap, const struct dbd_map *loaded)
 {
-	snap->cow_end = snap->cow->fsize >> COW_BLOCK_SHIFT;
 	cow_index_set_on_disk(&snap->index, loaded);
 	snap->taken_up = loaded;
 	snap->parking = false;
@@ -599,14 +643,18 @@ static void copy_work(struct work_struct *work)
 	handle_done(snap, &done);
 	if (!snap->parking || !keeping(snap))
 		handle_parked(snap);
+	handle_roomless(snap);
 	handle_pending(snap);
 	blk_finish_plug(&plug);
+	if (!snap->parking && keeping(snap))
+		cow_room_is_growing(&snap->room);
 }
 
 /* ---- making one ---- */
 
 struct dbd_snap *dbd_snap_create(unsigned int minor, struct dbd_target *target,
-				 struct cow_file *cow, struct dbd_map *map, int *error, u64 cache)
+				 struct cow_file *cow, struct dbd_map *map, int *error,
+				 struct dbd_why *why, u64 cache)
 {
 	unsigned int limit = dbd_saved_memory_mib << (20 - PAGE_SHIFT);
 	struct dbd_snap *snap;
@@ -621,9 +669,10 @@ struct dbd_snap *dbd_snap_create(unsigned int minor, struct dbd_target *target,
 	snap->cow = cow;
 	snap->map = map;
 	snap->error = error;
+	snap->why = why;
 	snap->keeping = true;
 	snap->dev_bytes = bdev_nr_bytes(target->bdev);
-	snap->cow_end = cow->fsize >> COW_BLOCK_SHIFT;
+	cow_room_init(&snap->room, cow);
 	spin_lock_init(&snap->lock);
 	bio_list_init(&snap->incoming);
 	bio_list_init(&snap->outgoing);
@@ -632,6 +681,8 @@ struct dbd_snap *dbd_snap_create(unsigned int minor, struct dbd_target *target,
 	snap->copies = RB_ROOT;
 	init_waitqueue_head(&snap->idle);
 	bio_list_init(&snap->pending);
+	bio_list_init(&snap->roomless);
+	INIT_DELAYED_WORK(&snap->late_work, late_work);
 	INIT_WORK(&snap->copy_work, copy_work);
 	INIT_WORK(&snap->send_work, send_work);
 
@@ -666,7 +717,9 @@ void dbd_snap_destroy(struct dbd_snap *snap)
 {
 	if (!snap)
 		return;
+	cancel_delayed_work_sync(&snap->late_work);
 	destroy_workqueue(snap->wq);
+	cow_room_destroy(&snap->room);
 	mempool_exit(&snap->copy_mem);
 	copy_pool_destroy(&snap->pool);
 	cow_index_destroy(&snap->index);

@@ -27,8 +27,10 @@
 #include "copy_pool.h"
 #include "cow_file.h"
 #include "cow_index.h"
+#include "cow_room.h"
 #include "intercept.h"
 #include "map.h"
+#include "reason.h"
 
 /**
  * struct dbd_snap - a snapshot being kept
@@ -38,9 +40,10 @@
  * @cow: where old blocks are stored
  * @map: bits of saved blocks; owned by the device
  * @error: the device's error: 0, then once a negative errno
+ * @why: what is known of it; who sets @error sets this
  * @keeping: false once the device is incremental: held writes just pass
  * @dev_bytes: size of the origin
- * @cow_end: block number behind the COW file's last block
+ * @room: where in the COW file the next old blocks go
  * @index: where saved blocks are stored
  * @lock: guards @incoming, @outgoing, @done and changes of @copies
  * @incoming: bios held and not yet looked at
@@ -50,6 +53,7 @@
  *	worker only, which reads it without @lock
  * @idle: woken when a copy is gone
  * @pending: bios the copy worker could not deal with yet; its own
+ * @roomless: those that wait for the COW file to grow; its own
  * @nr_bios: held here and not yet sent on or ended
  * @nr_moving: copies that are being read or stored
  * @parking: the COW file is not known yet: copies stay in memory, in @parked
@@ -58,6 +62,8 @@
  *	are dealt with
  * @copy_work: the copy worker
  * @send_work: the other
+ * @late_work: for @roomless, when the growth takes too long
+ * @late: it does
  */
 struct dbd_snap {
 	unsigned int minor;
@@ -66,9 +72,10 @@ struct dbd_snap {
 	struct cow_file *cow;
 	struct dbd_map *map;
 	int *error;
+	struct dbd_why *why;
 	bool keeping;
 	u64 dev_bytes;
-	u64 cow_end;
+	struct cow_room room;
 	struct cow_index index;
 	spinlock_t lock;
 	struct bio_list incoming;
@@ -77,6 +84,7 @@ struct dbd_snap {
 	struct rb_root copies;
 	wait_queue_head_t idle;
 	struct bio_list pending;
+	struct bio_list roomless;
 	atomic_t nr_bios;
 	atomic_t nr_moving;
 	bool parking;
@@ -87,6 +95,8 @@ struct dbd_snap {
 	struct workqueue_struct *wq;
 	struct work_struct copy_work;
 	struct work_struct send_work;
+	struct delayed_work late_work;
+	bool late;
 };
 
 /* Module load and unload. */
@@ -98,7 +108,8 @@ void dbd_copy_exit(void);
  * @cache: bytes of memory for the index.
  */
 struct dbd_snap *dbd_snap_create(unsigned int minor, struct dbd_target *target,
-				 struct cow_file *cow, struct dbd_map *map, int *error, u64 cache);
+				 struct cow_file *cow, struct dbd_map *map, int *error,
+				 struct dbd_why *why, u64 cache);
 /* Nothing is diverted to it any more and dbd_snap_quiesce() has returned. */
 void dbd_snap_destroy(struct dbd_snap *snap);
 
@@ -107,7 +118,7 @@ void dbd_snap_hold(struct dbd_snap *snap, struct bio *bio);
 
 /*
  * The snapshot is lost: sets the device's error if it has none. After that
- * reads fail, held and later writes pass. Any context.
+ * reads fail, held and later writes pass. Any context. @why is a constant.
  */
 void dbd_snap_fail(struct dbd_snap *snap, int error, const char *why, u64 block);
 
@@ -137,6 +148,9 @@ void dbd_snap_park(struct dbd_snap *snap);
  * nothing can be held.
  */
 void dbd_snap_take_up(struct dbd_snap *snap, const struct dbd_map *loaded);
+
+/* The room has grown, or will not: looks again at writes that wait for it. */
+void dbd_snap_room_changed(struct dbd_snap *snap);
 
 /* Waits until @block is not on its way to the COW file. May sleep. */
 void dbd_snap_wait_stored(struct dbd_snap *snap, u64 block);

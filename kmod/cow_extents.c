@@ -10,6 +10,7 @@
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/random.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -148,20 +149,28 @@ int cow_extents_read(struct cow_extents *ext, struct inode *inode, u64 size)
 
 u64 cow_extents_map(const struct cow_extents *ext, u64 pos, u64 *len)
 {
-	unsigned int lo = 0, hi = ext->nr;
-	const struct cow_extent *e;
+	const struct cow_extent *list, *e;
+	unsigned int lo = 0, hi;
+	u64 disk;
+
+	rcu_read_lock();
+	/* The number, then the list: pairs with cow_extents_replace(). */
+	hi = smp_load_acquire(&ext->nr);
+	list = READ_ONCE(ext->list);
 
 	while (hi - lo > 1) {
 		unsigned int mid = lo + (hi - lo) / 2;
 
-		if (ext->list[mid].logical <= pos)
+		if (list[mid].logical <= pos)
 			lo = mid;
 		else
 			hi = mid;
 	}
-	e = &ext->list[lo];
+	e = &list[lo];
 	*len = min(*len, e->logical + e->length - pos);
-	return e->physical + (pos - e->logical);
+	disk = e->physical + (pos - e->logical);
+	rcu_read_unlock();
+	return disk;
 }
 
 void cow_extents_cut(struct cow_extents *ext, u64 size)
@@ -196,13 +205,17 @@ u32 cow_extents_crc(const struct cow_extents *ext, u64 size)
 
 bool cow_extents_overlap(const struct cow_extents *ext, u64 pos, u64 len)
 {
-	unsigned int i;
+	const struct cow_extent *list;
+	unsigned int i, nr;
+	bool ret = false;
 
-	for (i = 0; i < ext->nr; i++)
-		if (ext->list[i].physical < pos + len &&
-		    ext->list[i].physical + ext->list[i].length > pos)
-			return true;
-	return false;
+	rcu_read_lock();
+	nr = smp_load_acquire(&ext->nr); /* as in cow_extents_map() */
+	list = READ_ONCE(ext->list);
+	for (i = 0; i < nr && !ret; i++)
+		ret = list[i].physical < pos + len && list[i].physical + list[i].length > pos;
+	rcu_read_unlock();
+	return ret;
 }
 
 #define RAW_VECS 32u

@@ -27,7 +27,20 @@ struct cow_extents {
  * cannot be trusted (shared, encoded, inline, delayed ...).
  */
 int cow_extents_read(struct cow_extents *ext, struct inode *inode, u64 size);
+/*
+ * The same for all of @file, up to @size, as swapon(2) asks for it: any process
+ * context. @bdev: where the file system must put it. -EOPNOTSUPP: it does not.
+ */
+int cow_extents_ask(struct cow_extents *ext, struct file *file, u64 size,
+		    struct block_device *bdev);
 void cow_extents_free(struct cow_extents *ext);
+/* Whether @longer has all of @ext at the same place, and more behind. */
+bool cow_extents_begin(const struct cow_extents *longer, const struct cow_extents *ext);
+/*
+ * @longer, which begins as @ext does, takes its place while others may be looking
+ * and is empty after that. May sleep.
+ */
+void cow_extents_replace(struct cow_extents *ext, struct cow_extents *longer);
 bool cow_extents_equal(const struct cow_extents *a, const struct cow_extents *b);
 /* Drops what is behind the file's byte @size. Nobody may be looking. */
 void cow_extents_cut(struct cow_extents *ext, u64 size);

@@ -544,6 +544,7 @@ struct cow_file *cow_create(const char *name, struct super_block *sb, struct blo
 	cow->asked = size;
 	cow->fsize = size;
 	cow->fpos = cow->layout.data_start;
+	cow->run_end = size >> COW_BLOCK_SHIFT;
 
 	ret = remove_old(name, size);
 	if (ret)
@@ -574,9 +575,8 @@ free:
 
 /* ---- finishing ---- */
 
-int cow_shrink(struct cow_file *cow)
+int cow_truncate(struct cow_file *cow, u64 size)
 {
-	u64 size = cow->layout.data_start << COW_BLOCK_SHIFT;
 	struct iattr attr = { .ia_valid = ATTR_SIZE | ATTR_FORCE, .ia_size = size };
 	struct cow_hold hold;
 	struct dentry *dentry;
@@ -599,10 +599,18 @@ int cow_shrink(struct cow_file *cow)
 	inode_unlock(hold.inode);
 	sb_end_write(hold.sb);
 	dput(dentry);
-	if (!ret)
-		cow->fsize = size;
 put:
 	hold_put(&hold);
+	return ret;
+}
+
+int cow_shrink(struct cow_file *cow)
+{
+	u64 size = cow->layout.data_start << COW_BLOCK_SHIFT;
+	int ret = cow_truncate(cow, size);
+
+	if (!ret)
+		cow->fsize = size;
 	/* The blocks behind the new end may be the file system's again. */
 	cow_extents_cut(&cow->extents, size);
 	return ret;

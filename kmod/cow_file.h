@@ -28,6 +28,7 @@ struct cow_pin;
  * @layout: where its parts are
  * @fsize: present size, bytes
  * @fpos: next free block number, as the header will tell it
+ * @run_end: from there on blocks are not free, or not known to be
  * @asked: size asked for, bytes
  * @seqid: of the snapshot it belongs to
  * @uuid: of the series
@@ -46,6 +47,7 @@ struct cow_file {
 	struct cow_layout layout;
 	u64 fsize;
 	u64 fpos;
+	u64 run_end;
 	u64 asked;
 	u64 seqid;
 	u8 uuid[COW_UUID_SIZE];
@@ -106,6 +108,11 @@ int cow_set_owner(struct cow_file *cow, void *owner, void (*unmounted)(void *own
  */
 struct super_block *cow_hold_sb(struct cow_file *cow);
 
+/*
+ * Gives back what is behind byte @size of the file, which nobody uses. Process
+ * context.
+ */
+int cow_truncate(struct cow_file *cow, u64 size);
 /*
  * Incremental from now on: gives the data area back. Process context, nobody
  * does raw I/O.

@@ -66,6 +66,7 @@ struct cow_track_header {
 	__le64 generation; /* one more each time it is written */
 	__le64 nr_blocks; /* of the device */
 	__le64 fpos; /* as in the header */
+	__le64 run_end; /* blocks from fpos to here take old blocks, later ones may not */
 	__le64 fsize;
 	__le64 seqid;
 	__u8 uuid[COW_UUID_SIZE];

@@ -6,7 +6,7 @@
 #include "cow_track.h"
 #include "dbd.h"
 
-static_assert(sizeof(struct cow_track_header) == 96);
+static_assert(sizeof(struct cow_track_header) == 104);
 static_assert(sizeof(struct cow_header) == COW_TRACK_OFFSET);
 
 static struct cow_track_header *header_of(void *block)
@@ -100,6 +100,7 @@ static void fill_header(struct cow_track_header *th, const struct cow_file *cow,
 		.flags = cpu_to_le32(COW_TRACK_CLEAN | (snapshot ? COW_TRACK_SNAPSHOT : 0)),
 		.nr_blocks = cpu_to_le64(cow->layout.nr_blocks),
 		.fpos = cpu_to_le64(cow->fpos),
+		.run_end = cpu_to_le64(cow->run_end),
 		.fsize = cpu_to_le64(cow->fsize),
 		.seqid = cpu_to_le64(cow->seqid),
 		.asked = cpu_to_le64(cow->asked),
@@ -207,6 +208,7 @@ int cow_track_load(struct cow_file *cow, struct block_device *bdev, bool snapsho
 	if (ret)
 		return ret;
 	cow->fpos = le64_to_cpu(th->fpos);
+	cow->run_end = le64_to_cpu(th->run_end);
 	cow->seqid = le64_to_cpu(th->seqid);
 	cow->asked = le64_to_cpu(th->asked);
 	memcpy(cow->uuid, th->uuid, sizeof(cow->uuid));

@@ -25,6 +25,8 @@ static_assert(sizeof(struct reconfigure_params) == 16);
 static_assert(sizeof(struct expand_cow_file_params) == 16);
 static_assert(sizeof(struct reconfigure_auto_expand_params) == 24);
 static_assert(sizeof(struct dattobd_info) == 8272);
+static_assert(sizeof(struct datto_force_inc) == 16);
+static_assert(sizeof(struct datto_failure) == 280);
 
 /* A path of the caller's: -EINVAL when null, empty or too long. */
 static char *get_path(const char __user *user)
@@ -122,6 +124,74 @@ static int ioctl_transition_snap(void __user *arg)
 	return ret;
 }
 
+/*
+ * A struct that begins with its own size, and flags of which only @known are
+ * accepted. *@size: the caller's.
+ */
+static int get_sized(void *params, size_t ksize, const void __user *arg, u32 known, u32 *size)
+{
+	u32 head[2];
+	int ret;
+
+	if (copy_from_user(head, arg, sizeof(head)))
+		return -EFAULT;
+	*size = head[0];
+	if (*size < sizeof(head))
+		return -EINVAL;
+	if (*size > PAGE_SIZE)
+		return -E2BIG;
+	ret = copy_struct_from_user(params, ksize, arg, *size);
+	if (ret)
+		return ret;
+	/* Looked at in the copy: the caller's may have changed since. */
+	memcpy(head, params, sizeof(head));
+	return head[0] != *size || head[1] & ~known ? -EINVAL : 0;
+}
+
+static int ioctl_force_inc(void __user *arg)
+{
+	struct datto_force_inc params;
+	u32 size;
+	int ret = get_sized(&params, sizeof(params), arg, 0, &size);
+
+	if (ret)
+		return ret;
+	return params.pad ? -EINVAL : dbd_force_inc(params.minor);
+}
+
+/* An open control node. */
+struct ctl_file {
+	spinlock_t lock; /* guards the others */
+	int error; /* of the last call that was refused */
+	char reason[DATTO_REASON_SIZE];
+};
+
+static int ioctl_failure(struct ctl_file *ctl, void __user *arg)
+{
+	struct datto_failure params;
+	u32 size;
+	int ret = get_sized(&params, sizeof(params), arg, DATTO_FAILURE_OF_CALL, &size);
+
+	if (ret)
+		return ret;
+	params.error = 0;
+	params.block = 0;
+	memset(params.reason, 0, sizeof(params.reason));
+	if (!(params.flags & DATTO_FAILURE_OF_CALL)) {
+		ret = dbd_device_failure(params.minor, &params);
+	} else if (params.minor) {
+		ret = -EINVAL;
+	} else {
+		spin_lock(&ctl->lock);
+		params.error = ctl->error;
+		memcpy(params.reason, ctl->reason, sizeof(params.reason));
+		spin_unlock(&ctl->lock);
+	}
+	if (!ret && copy_to_user(arg, &params, min_t(size_t, size, sizeof(params))))
+		ret = -EFAULT;
+	return ret;
+}
+
 static int ioctl_minor(void __user *arg, int (*call)(unsigned int minor))
 {
 	unsigned int minor;
@@ -146,7 +216,9 @@ static int ioctl_expand(void __user *arg)
 
 	if (copy_from_user(&params, arg, sizeof(params)))
 		return -EFAULT;
-	return dbd_expand(params.minor);
+	if (params.size > MIB_MAX)
+		return -EFBIG;
+	return dbd_expand(params.size << MIB_SHIFT, params.minor);
 }
 
 static int ioctl_auto_expand(void __user *arg)
@@ -155,7 +227,10 @@ static int ioctl_auto_expand(void __user *arg)
 
 	if (copy_from_user(&params, arg, sizeof(params)))
 		return -EFAULT;
-	return dbd_expand(params.minor);
+	if (params.step_size > MIB_MAX || params.reserved_space > MIB_MAX)
+		return -EFBIG;
+	return dbd_auto_expand(params.step_size << MIB_SHIFT, params.reserved_space << MIB_SHIFT,
+			       params.minor);
 }
 
 static int ioctl_info(void __user *arg)
@@ -185,13 +260,8 @@ static int ioctl_get_free(void __user *arg)
 	return copy_to_user(arg, &minor, sizeof(minor)) ? -EFAULT : 0;
 }
 
-static long ctl_ioctl(struct file *file, unsigned int cmd, unsigned long user)
+static int ctl_call(unsigned int cmd, void __user *arg)
 {
-	void __user *arg = (void __user *)user;
-
-	if (!capable(CAP_SYS_ADMIN))
-		return -EPERM;
-
 	switch (cmd) {
 	case IOCTL_SETUP_SNAP:
 		return ioctl_setup(arg);
@@ -215,14 +285,57 @@ static long ctl_ioctl(struct file *file, unsigned int cmd, unsigned long user)
 		return ioctl_expand(arg);
 	case IOCTL_RECONFIGURE_AUTO_EXPAND:
 		return ioctl_auto_expand(arg);
+	case IOCTL_FORCE_TRANSITION_INC:
+		return ioctl_force_inc(arg);
 	default:
 		return -EINVAL;
 	}
 }
 
+static long ctl_ioctl(struct file *file, unsigned int cmd, unsigned long user)
+{
+	struct ctl_file *ctl = file->private_data;
+	void __user *arg = (void __user *)user;
+	struct dbd_call call;
+	int ret;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (cmd == IOCTL_FAILURE)
+		return ioctl_failure(ctl, arg);
+	dbd_call_begin(&call);
+	ret = ctl_call(cmd, arg);
+	dbd_call_end(&call);
+	if (ret < 0) {
+		spin_lock(&ctl->lock);
+		ctl->error = ret;
+		strscpy_pad(ctl->reason, call.text, sizeof(ctl->reason));
+		spin_unlock(&ctl->lock);
+	}
+	return ret;
+}
+
+static int ctl_open(struct inode *inode, struct file *file)
+{
+	struct ctl_file *ctl = kzalloc(sizeof(*ctl), GFP_KERNEL);
+
+	if (!ctl)
+		return -ENOMEM;
+	spin_lock_init(&ctl->lock);
+	file->private_data = ctl;
+	return nonseekable_open(inode, file);
+}
+
+static int ctl_release(struct inode *inode, struct file *file)
+{
+	kfree(file->private_data);
+	return 0;
+}
+
 static const struct file_operations ctl_fops = {
 	.owner = THIS_MODULE,
-	.open = nonseekable_open,
+	.open = ctl_open,
+	.release = ctl_release,
 	.unlocked_ioctl = ctl_ioctl,
 };
 

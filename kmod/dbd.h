@@ -6,6 +6,8 @@
 #include <linux/printk.h>
 #include <linux/types.h>
 
+#include "reason.h"
+
 #define DBD_SECTOR_SHIFT 9
 
 extern int dbd_debug;
@@ -16,7 +18,12 @@ extern unsigned int dbd_saved_memory_mib; /* MiB for each device */
 
 #define dbd_info(fmt, ...) pr_info("datto: " fmt "\n", ##__VA_ARGS__)
 #define dbd_warn(fmt, ...) pr_warn("datto: " fmt "\n", ##__VA_ARGS__)
-#define dbd_err(fmt, ...) pr_err("datto: " fmt "\n", ##__VA_ARGS__)
+/* Told to the caller as well, if a call is what went wrong. */
+#define dbd_err(fmt, ...)                             \
+	do {                                          \
+		pr_err("datto: " fmt "\n", ##__VA_ARGS__); \
+		dbd_refuse(fmt, ##__VA_ARGS__);       \
+	} while (0)
 #define dbd_dbg(fmt, ...)                      \
 	do {                                   \
 		if (READ_ONCE(dbd_debug))      \

@@ -35,6 +35,7 @@ static struct dbd_device __rcu *devices[DBD_MINORS_MAX];
 enum dbd_event {
 	EV_DESTROY,
 	EV_TRANSITION_INC,
+	EV_FORCE_INC,
 	EV_TRANSITION_SNAP,
 	EV_RECONFIGURE,
 	EV_EXPAND,
@@ -51,6 +52,7 @@ static const struct {
 } accepts[] = {
 	[EV_DESTROY] = { ANY_STATE, true, true },
 	[EV_TRANSITION_INC] = { BIT(ACTIVE_SNAP), false, true },
+	[EV_FORCE_INC] = { BIT(ACTIVE_SNAP) | BIT(ACTIVE_INC), true, true },
 	[EV_TRANSITION_SNAP] = { BIT(ACTIVE_INC), false, true },
 	[EV_RECONFIGURE] = { ANY_STATE, false, true },
 	[EV_EXPAND] = { BIT(ACTIVE_SNAP), false, false },
@@ -60,6 +62,12 @@ static struct dbd_device *device_at(unsigned int minor)
 {
 	return rcu_dereference_protected(devices[minor], lockdep_is_held(&control_lock) ||
 						 lockdep_is_held(&dbd_view_lock));
+}
+
+static int minor_too_large(unsigned int minor)
+{
+	dbd_refuse("minor %u is not below max_snap_devices, %u", minor, dbd_max_devices);
+	return -EINVAL;
 }
 
 /* A mount that was not noticed is noticed now. */
@@ -78,14 +86,17 @@ static void catch_up(struct dbd_device *dev)
 
 static int check_accepts(struct dbd_device *dev, enum dbd_event event)
 {
-	if (accepts[event].exclusive && !dbd_snap_disk_close(dev->disk))
+	if (accepts[event].exclusive && !dbd_snap_disk_close(dev->disk)) {
+		dbd_refuse("/dev/datto%u is open", dev->minor);
 		return -EBUSY;
+	}
 	catch_up(dev);
 	if ((accepts[event].states & BIT(state_of(dev))) &&
 	    (accepts[event].when_failed || !READ_ONCE(dev->error)))
 		return 0;
 	if (accepts[event].exclusive)
 		dbd_snap_disk_reopen(dev->disk);
+	dbd_refuse("the device is in state %u with error %d", state_of(dev), READ_ONCE(dev->error));
 	return -EINVAL;
 }
 
@@ -100,7 +111,7 @@ static struct dbd_device *device_for(unsigned int minor, enum dbd_event event)
 
 	lockdep_assert_held(&control_lock);
 	if (minor >= dbd_max_devices)
-		return ERR_PTR(-EINVAL);
+		return ERR_PTR(minor_too_large(minor));
 	dev = device_at(minor);
 	if (!dev)
 		return ERR_PTR(-ENOENT);
@@ -169,9 +180,11 @@ static struct dbd_device *device_open(const char *bdev, u64 cache, unsigned int 
 	int ret;
 
 	if (minor >= dbd_max_devices)
-		return ERR_PTR(-EINVAL);
-	if (device_at(minor))
+		return ERR_PTR(minor_too_large(minor));
+	if (device_at(minor)) {
+		dbd_refuse("minor %u is in use for %s", minor, device_at(minor)->path);
 		return ERR_PTR(-EBUSY);
+	}
 	dev = kzalloc(sizeof(*dev), GFP_KERNEL);
 	if (!dev)
 		return ERR_PTR(-ENOMEM);
@@ -184,6 +197,7 @@ static struct dbd_device *device_open(const char *bdev, u64 cache, unsigned int 
 	if (!ret)
 		ret = dbd_resolve_path(bdev, &dev->path);
 	if (ret) {
+		dbd_refuse("%s cannot be opened as a block device", bdev);
 		dbd_device_put(dev);
 		return ERR_PTR(ret);
 	}
@@ -264,7 +278,7 @@ static int parts_make(struct dbd_device *dev, struct cow_file *cow, u64 cache,
 	if (!p->map)
 		return -ENOMEM;
 	p->snap = dbd_snap_create(dev->minor, &dev->tracker.target, cow, p->map, &dev->error,
-				  cache ?: dbd_cache_default);
+				  &dev->why, cache ?: dbd_cache_default);
 	if (IS_ERR(p->snap)) {
 		int ret = PTR_ERR(p->snap);
 
@@ -321,6 +335,17 @@ static int start_first(struct dbd_device *dev, struct super_block *sb, struct sn
 	return 0;
 }
 
+/* Settings of growth end with the snapshot; a step under way is waited for. */
+static void end_growth(struct dbd_device *dev)
+{
+	dbd_grow_destroy(dev->grow);
+	dev->grow = NULL;
+	mutex_lock(&dbd_view_lock);
+	dev->step = 0;
+	dev->reserved = 0;
+	mutex_unlock(&dbd_view_lock);
+}
+
 int dbd_device_add_disk(struct dbd_device *dev)
 {
 	struct snap_disk *disk = dbd_snap_disk_add(dev->snap, &dev->active);
@@ -337,6 +362,7 @@ int dbd_device_add_disk(struct dbd_device *dev)
  */
 static void device_stop(struct dbd_device *dev)
 {
+	end_growth(dev);
 	if (dev->snap)
 		dbd_snap_stop_keeping(dev->snap);
 	dbd_tracker_stop(&dev->tracker);
@@ -383,7 +409,7 @@ static int device_start(struct dbd_device *dev, struct super_block *sb, const ch
 	cow->seqid = 1;
 	get_random_bytes(cow->uuid, sizeof(cow->uuid));
 	ret = dbd_tracker_init(&dev->tracker, dev->minor, dev->ref.bdev, &dev->error,
-			       dbd_device_unsealed);
+			       &dev->why, dbd_device_unsealed);
 	if (ret)
 		goto remove_cow;
 	ret = parts_make(dev, cow, dev->cache, &parts);
@@ -460,7 +486,7 @@ static int start_unverified(struct dbd_device *dev)
 	int ret;
 
 	ret = dbd_tracker_init(&dev->tracker, dev->minor, dev->ref.bdev, &dev->error,
-			       dbd_device_unsealed);
+			       &dev->why, dbd_device_unsealed);
 	if (ret)
 		return ret;
 	ret = -ENOMEM;
@@ -469,7 +495,8 @@ static int start_unverified(struct dbd_device *dev)
 		goto destroy_tracker;
 	if (dev->snapshot) {
 		dev->snap = dbd_snap_create(dev->minor, &dev->tracker.target, dev->cow, dev->map,
-					    &dev->error, dev->cache ?: dbd_cache_default);
+					    &dev->error, &dev->why,
+					    dev->cache ?: dbd_cache_default);
 		if (IS_ERR(dev->snap)) {
 			ret = PTR_ERR(dev->snap);
 			dev->snap = NULL;
@@ -569,6 +596,7 @@ static int destroy_locked(unsigned int minor)
 	}
 	sb = cow_hold_sb(dev->cow);
 	if (!IS_ERR(sb) && dbd_sb_frozen(sb)) {
+		dbd_refuse("its file system is frozen");
 		deactivate_super(sb);
 		device_done(dev);
 		return -EBUSY;
@@ -583,6 +611,13 @@ static int destroy_locked(unsigned int minor)
 
 /* ---- transitions ---- */
 
+/* Nothing is left that could set it. */
+static void clear_error(struct dbd_device *dev)
+{
+	WRITE_ONCE(dev->error, 0);
+	WRITE_ONCE(dev->why.text, NULL);
+}
+
 /*
  * Ends the snapshot and goes on with its map alone. Held writes pass; nothing
  * of the snapshot is in use when this returns. Control lock and a hold of the
@@ -590,6 +625,7 @@ static int destroy_locked(unsigned int minor)
  */
 static void stop_snapshot(struct dbd_device *dev, struct dbd_track *track)
 {
+	end_growth(dev);
 	dbd_tracker_publish(&dev->tracker, track);
 	dbd_snap_stop_keeping(dev->snap);
 	dbd_target_wait_held(&dev->tracker.target);
@@ -603,21 +639,18 @@ static void stop_snapshot(struct dbd_device *dev, struct dbd_track *track)
 	dev->snap = NULL;
 }
 
-static int transition_inc_locked(unsigned int minor)
+/* Of an accepted device in snapshot mode: incremental, its error stays. */
+static int end_snapshot(struct dbd_device *dev)
 {
-	struct dbd_device *dev = device_for(minor, EV_TRANSITION_INC);
 	struct dbd_track *track;
 	struct super_block *sb;
 	int ret;
 
-	if (IS_ERR(dev))
-		return PTR_ERR(dev);
 	sb = cow_hold_sb(dev->cow);
-	if (IS_ERR(sb)) {
-		ret = -EINVAL; /* being unmounted: no longer active */
-		goto done;
-	}
+	if (IS_ERR(sb))
+		return -EINVAL; /* being unmounted: no longer active */
 	if (dbd_sb_frozen(sb)) {
+		dbd_refuse("its file system is frozen");
 		ret = -EBUSY;
 		goto put_sb;
 	}
@@ -630,10 +663,50 @@ static int transition_inc_locked(unsigned int minor)
 	ret = cow_shrink(dev->cow);
 	if (ret)
 		dbd_warn("%s: cannot give the COW file's data area back: %d", dev->path, ret);
-	/* The map is what counts now; a failure on the last metres shows there. */
-	ret = READ_ONCE(dev->error);
+	ret = 0;
 put_sb:
 	deactivate_super(sb);
+	return ret;
+}
+
+static int transition_inc_locked(unsigned int minor)
+{
+	struct dbd_device *dev = device_for(minor, EV_TRANSITION_INC);
+	int ret;
+
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	ret = end_snapshot(dev);
+	if (!ret) /* The map is what counts now; a failure on the last metres shows there. */
+		ret = READ_ONCE(dev->error);
+	device_done(dev);
+	return ret;
+}
+
+/*
+ * The snapshot is lost, but not what changed since: its error is set before the
+ * first write that passes without a copy, and each such write is marked before
+ * it passes, whether the filter, the copy worker or a write that could not be
+ * held was the first to see the error. A device whose map is not complete, since
+ * its COW file could not be taken up, never becomes active.
+ */
+static int force_inc_locked(unsigned int minor)
+{
+	struct dbd_device *dev = device_for(minor, EV_FORCE_INC);
+	int error, ret = -EINVAL;
+
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	error = READ_ONCE(dev->error);
+	if (!error) {
+		dbd_refuse("the device has not failed: nothing is to be forced");
+		goto done;
+	}
+	ret = dev->snapshot ? end_snapshot(dev) : 0;
+	if (!ret) {
+		dbd_info("datto%u: incremental by force after error %d", dev->minor, error);
+		clear_error(dev);
+	}
 done:
 	device_done(dev);
 	return ret;
@@ -681,7 +754,7 @@ static void return_to_incremental(struct dbd_device *dev, struct predecessor *ol
 	dev->cow = old->cow;
 	mutex_unlock(&dbd_view_lock);
 	cow_set_owner(old->cow, dev, dbd_device_unmounted);
-	WRITE_ONCE(dev->error, 0);
+	clear_error(dev);
 }
 
 /* @mnt: a mount of the file system. On failure @cow is the caller's again. */
@@ -736,6 +809,7 @@ static int transition_snap_locked(const char *cow_path, u64 size, unsigned int m
 		goto done;
 	}
 	if (dbd_sb_frozen(sb)) {
+		dbd_refuse("its file system is frozen");
 		ret = -EBUSY;
 		goto put_sb;
 	}
@@ -778,15 +852,70 @@ static int reconfigure_locked(u64 cache, unsigned int minor)
 	return 0;
 }
 
-/* Growing the COW file is not in this version: it says so, after the checks. */
-static int expand_locked(unsigned int minor)
+/* ---- growth of the COW file ---- */
+
+static int make_growable(struct dbd_device *dev)
+{
+	struct dbd_grow *grow;
+
+	if (dev->grow)
+		return 0;
+	grow = dbd_grow_create(dev->snap, dev->path);
+	if (IS_ERR(grow))
+		return PTR_ERR(grow);
+	dev->grow = grow;
+	return 0;
+}
+
+static int expand(struct dbd_device *dev, u64 bytes)
+{
+	int ret;
+
+	if (!bytes) {
+		dbd_refuse("the COW file is to grow by nothing");
+		return -EINVAL;
+	}
+	ret = make_growable(dev);
+	return ret ?: dbd_grow_by(dev->grow, bytes);
+}
+
+static int auto_expand(struct dbd_device *dev, u64 step, u64 reserved)
+{
+	int ret = step ? make_growable(dev) : 0;
+
+	if (ret)
+		return ret;
+	if (dev->grow)
+		dbd_grow_auto(dev->grow, step, reserved);
+	mutex_lock(&dbd_view_lock);
+	dev->step = step;
+	dev->reserved = reserved;
+	mutex_unlock(&dbd_view_lock);
+	return 0;
+}
+
+static int expand_locked(u64 bytes, unsigned int minor)
 {
 	struct dbd_device *dev = device_for(minor, EV_EXPAND);
+	int ret;
 
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
-	device_done(dev);
-	return -EOPNOTSUPP;
+	ret = expand(dev, bytes);
+	mutex_unlock(&dev->lock);
+	return ret;
+}
+
+static int auto_expand_locked(u64 step, u64 reserved, unsigned int minor)
+{
+	struct dbd_device *dev = device_for(minor, EV_EXPAND);
+	int ret;
+
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	ret = auto_expand(dev, step, reserved);
+	mutex_unlock(&dev->lock);
+	return ret;
 }
 
 /* ---- the calls ---- */
@@ -821,6 +950,11 @@ int dbd_transition_inc(unsigned int minor)
 	return LOCKED(transition_inc_locked(minor));
 }
 
+int dbd_force_inc(unsigned int minor)
+{
+	return LOCKED(force_inc_locked(minor));
+}
+
 int dbd_transition_snap(const char *cow, u64 size, unsigned int minor)
 {
 	return LOCKED(transition_snap_locked(cow, size, minor));
@@ -831,9 +965,14 @@ int dbd_reconfigure(u64 cache, unsigned int minor)
 	return LOCKED(reconfigure_locked(cache, minor));
 }
 
-int dbd_expand(unsigned int minor)
+int dbd_expand(u64 bytes, unsigned int minor)
 {
-	return LOCKED(expand_locked(minor));
+	return LOCKED(expand_locked(bytes, minor));
+}
+
+int dbd_auto_expand(u64 step, u64 reserved, unsigned int minor)
+{
+	return LOCKED(auto_expand_locked(step, reserved, minor));
 }
 
 /* ---- at the end of the machine's run, or the module's ---- */
@@ -915,12 +1054,14 @@ static void fill_view(const struct dbd_device *dev, struct dbd_view *view)
 	strscpy(info->bdev, dev->path, sizeof(info->bdev));
 	if (dev->unverified)
 		return;
-	info->falloc_size = dev->cow->fsize;
+	info->falloc_size = READ_ONCE(dev->cow->fsize);
 	info->seqid = dev->cow->seqid;
 	memcpy(info->uuid, dev->cow->uuid, sizeof(info->uuid));
 	info->version = COW_VERSION;
 	info->nr_changed_blocks = dbd_map_nr_set(dev->map);
 	view->asked = dev->cow->asked;
+	view->step = dev->step;
+	view->reserved = dev->reserved;
 }
 
 int dbd_device_view(unsigned int minor, struct dbd_view *view)
@@ -937,6 +1078,27 @@ int dbd_device_view(unsigned int minor, struct dbd_view *view)
 	}
 	mutex_unlock(&dbd_view_lock);
 	return ret;
+}
+
+int dbd_device_failure(unsigned int minor, struct datto_failure *failure)
+{
+	struct dbd_device *dev;
+	const char *text;
+
+	if (minor >= dbd_max_devices)
+		return -EINVAL;
+	mutex_lock(&dbd_view_lock);
+	dev = device_at(minor);
+	if (dev) {
+		failure->error = READ_ONCE(dev->error);
+		text = smp_load_acquire(&dev->why.text); /* pairs with dbd_why_set() */
+		if (failure->error && text) {
+			failure->block = dev->why.block;
+			strscpy(failure->reason, text, sizeof(failure->reason));
+		}
+	}
+	mutex_unlock(&dbd_view_lock);
+	return dev ? 0 : -ENOENT;
 }
 
 int dbd_free_minor(void)

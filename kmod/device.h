@@ -20,10 +20,14 @@
  * struct dbd_view - what is shown of a device
  * @info: as the ioctl gives it
  * @asked: size asked for the COW file, bytes
+ * @step: growth of one step in bytes; 0: it does not grow by itself
+ * @reserved: bytes that stay free then
  */
 struct dbd_view {
 	struct dattobd_info info;
 	u64 asked;
+	u64 step;
+	u64 reserved;
 };
 
 /*
@@ -34,9 +38,12 @@ int dbd_setup(const char *bdev, const char *cow, u64 size, u64 cache, unsigned i
 int dbd_reload(const char *bdev, const char *cow, u64 cache, unsigned int minor, bool snapshot);
 int dbd_destroy(unsigned int minor);
 int dbd_transition_inc(unsigned int minor);
+/* From a failed snapshot, whose map goes on; -EINVAL: it has not failed. */
+int dbd_force_inc(unsigned int minor);
 int dbd_transition_snap(const char *cow, u64 size, unsigned int minor);
 int dbd_reconfigure(u64 cache, unsigned int minor);
-int dbd_expand(unsigned int minor);
+int dbd_expand(u64 bytes, unsigned int minor);
+int dbd_auto_expand(u64 step, u64 reserved, unsigned int minor);
 
 /* Before the machine goes down: saves the maps of all devices, mounted or not. */
 void dbd_devices_seal(void);
@@ -49,5 +56,7 @@ void dbd_devices_exit(void);
 /* These never wait for a control call. -ENOENT: no such (no free) device. */
 int dbd_device_view(unsigned int minor, struct dbd_view *view);
 int dbd_free_minor(void);
+/* Fills in what is out; @failure was zero there. */
+int dbd_device_failure(unsigned int minor, struct datto_failure *failure);
 
 #endif /* DBD_DEVICE_H */

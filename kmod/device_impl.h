@@ -9,6 +9,7 @@
 
 #include "copy.h"
 #include "cow_file.h"
+#include "cow_grow.h"
 #include "device.h"
 #include "map.h"
 #include "snap_disk.h"
@@ -30,11 +31,15 @@
  * @unverified: reloaded, its COW file not seen yet (also view lock)
  * @holds_module: active devices do
  * @error: first failure, negative errno, sticks; set by anybody
+ * @why: what is known of it
  * @origin_crc: of an unverified device: see cow_track_load()
  * @cow: present COW file (also view lock)
  * @map: changes since the snapshot (also view lock)
  * @snap: the snapshot being kept
  * @disk: its disk
+ * @grow: what makes the COW file of @snap larger; NULL: was not asked for yet
+ * @step: bytes it grows by when little is left (also view lock)
+ * @reserved: bytes that stay free then (also view lock)
  * @tracker: the origin's writes
  * @settle: looks after a device without a mount, see states.c
  */
@@ -51,11 +56,15 @@ struct dbd_device {
 	bool unverified;
 	bool holds_module;
 	int error;
+	struct dbd_why why;
 	u32 origin_crc;
 	struct cow_file *cow;
 	struct dbd_map *map;
 	struct dbd_snap *snap;
 	struct snap_disk *disk;
+	struct dbd_grow *grow;
+	u64 step;
+	u64 reserved;
 	struct dbd_tracker tracker;
 	struct delayed_work settle;
 };

@@ -10,6 +10,7 @@
 
 #include "copy.h"
 #include "cow_file.h"
+#include "cow_grow.h"
 #include "cow_index.h"
 #include "ctl.h"
 #include "dbd.h"
@@ -77,9 +78,12 @@ static int __init dattobd_init(void)
 	ret = cow_file_init();
 	if (ret)
 		goto exit_index;
-	ret = dbd_snap_disk_init();
+	ret = dbd_grow_init();
 	if (ret)
 		goto exit_cow_file;
+	ret = dbd_snap_disk_init();
+	if (ret)
+		goto exit_grow;
 	ret = dbd_intercept_init();
 	if (ret)
 		goto exit_snap_disk;
@@ -101,6 +105,8 @@ exit_intercept:
 	dbd_intercept_exit();
 exit_snap_disk:
 	dbd_snap_disk_exit();
+exit_grow:
+	dbd_grow_exit();
 exit_cow_file:
 	cow_file_exit();
 exit_index:
@@ -118,6 +124,7 @@ static void __exit dattobd_exit(void)
 	dbd_mounts_exit();
 	dbd_intercept_exit();
 	dbd_snap_disk_exit();
+	dbd_grow_exit();
 	cow_file_exit();
 	cow_index_module_exit();
 	dbd_copy_exit();

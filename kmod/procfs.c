@@ -52,6 +52,12 @@ static void put_dev(struct seq_file *m, const struct dbd_view *view)
 		put_number(m, "version", info->version);
 		put_number(m, "nr_changed_blocks", info->nr_changed_blocks);
 	}
+	if (view->step) {
+		seq_puts(m, "\t\t\t\"auto_expand\": {\n");
+		seq_printf(m, "\t\t\t\t\"step_size_mib\": %llu,\n", view->step >> 20);
+		seq_printf(m, "\t\t\t\t\"reserved_space_mib\": %llu\n\t\t\t},\n",
+			   view->reserved >> 20);
+	}
 	if (info->error)
 		seq_printf(m, "\t\t\t\"error\": %d,\n", info->error);
 	seq_printf(m, "\t\t\t\"state\": %lu\n\t\t}", info->state);

@@ -21,8 +21,10 @@
 
 static void device_fail(struct dbd_device *dev, int error, const char *why)
 {
-	if (cmpxchg(&dev->error, 0, error) == 0)
+	if (cmpxchg(&dev->error, 0, error) == 0) {
+		dbd_why_set(&dev->why, why, 0);
 		dbd_err("datto%u: %s: %s: %d", dev->minor, dev->path, why, error);
+	}
 }
 
 static void hold_module(struct dbd_device *dev, bool hold)

@@ -121,8 +121,10 @@ static void tracker_fail(struct dbd_tracker *t, int error, const char *why)
 
 	if (snap)
 		dbd_snap_fail(snap, error, why, 0);
-	else if (cmpxchg(t->error, 0, error) == 0)
-		dbd_err("datto%u: tracking is lost: %s: %d", t->minor, why, error);
+	if (snap || cmpxchg(t->error, 0, error) != 0)
+		return;
+	dbd_why_set(t->why, why, 0);
+	dbd_err("datto%u: tracking is lost: %s: %d", t->minor, why, error);
 }
 
 /*
@@ -277,11 +279,16 @@ void dbd_tracker_guard(struct dbd_tracker *t, const struct cow_extents *extents)
 /* ---- making and ending one ---- */
 
 int dbd_tracker_init(struct dbd_tracker *t, unsigned int minor, struct block_device *bdev,
-		     int *error, void (*unsealed)(struct dbd_tracker *t))
+		     int *error, struct dbd_why *why, void (*unsealed)(struct dbd_tracker *t))
 {
 	int ret;
 
-	*t = (struct dbd_tracker){ .minor = minor, .error = error, .unsealed = unsealed };
+	*t = (struct dbd_tracker){
+		.minor = minor,
+		.error = error,
+		.why = why,
+		.unsealed = unsealed,
+	};
 	spin_lock_init(&t->lock);
 	bio_list_init(&t->held);
 	mutex_init(&t->gate_lock);

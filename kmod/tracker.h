@@ -30,6 +30,7 @@ struct dbd_track {
  * @target: interception of them
  * @track: what the probe sees, RCU; never NULL while armed
  * @error: the device's first failure
+ * @why: what is known of it
  * @minor: of the device, for messages
  * @lock: guards @held, changes of @closed
  * @closed: no write passes
@@ -48,6 +49,7 @@ struct dbd_tracker {
 	struct dbd_target target;
 	struct dbd_track __rcu *track;
 	int *error;
+	struct dbd_why *why;
 	unsigned int minor;
 	spinlock_t lock;
 	bool closed;
@@ -64,7 +66,7 @@ struct dbd_tracker {
 
 /* Process context. All arguments outlive it. */
 int dbd_tracker_init(struct dbd_tracker *t, unsigned int minor, struct block_device *bdev,
-		     int *error, void (*unsealed)(struct dbd_tracker *t));
+		     int *error, struct dbd_why *why, void (*unsealed)(struct dbd_tracker *t));
 /* Not armed, nothing held. */
 void dbd_tracker_destroy(struct dbd_tracker *t);
 

@@ -147,4 +147,57 @@ struct dattobd_info {
 #define IOCTL_RECONFIGURE_AUTO_EXPAND \
 	_IOW(DATTO_IOCTL_MAGIC, 11, struct reconfigure_auto_expand_params)
 
+/*
+ * Commands that dattobd 0.12.1 does not have, numbered from 0x40. Each takes a
+ * pointer to a struct that begins with @size, the struct's size as the caller
+ * knows it, and @flags. A struct may grow later: what the caller's lacks reads
+ * as zero, and what the driver does not know must be zero (E2BIG). Flags that
+ * are not known and padding that is not zero are refused (EINVAL).
+ */
+
+/**
+ * struct datto_force_inc - make a failed snapshot incremental
+ * @size: of this struct
+ * @flags: none yet
+ * @minor: number of the device, whose snapshot has failed (or whose last
+ *	transition to incremental has)
+ * @pad: zero
+ *
+ * What was tracked until now stays tracked, so that the next transition to
+ * snapshot gives a map of all changes since the failed one was taken. EINVAL
+ * when nothing has failed, or when the map is not complete.
+ */
+struct datto_force_inc {
+	__u32 size;
+	__u32 flags;
+	__u32 minor;
+	__u32 pad;
+};
+
+#define DATTO_REASON_SIZE 256
+
+/* For the last call on this file descriptor that was refused; @minor is zero. */
+#define DATTO_FAILURE_OF_CALL (1 << 0)
+
+/**
+ * struct datto_failure - why a device failed, or a call was refused
+ * @size: in: of this struct
+ * @flags: in: DATTO_FAILURE_*
+ * @minor: in: number of the device
+ * @error: out: 0, or the negative errno
+ * @block: out: the block of the device it happened at, 0 where that says nothing
+ * @reason: out: text, ends with a zero byte; empty when there is no more to say
+ */
+struct datto_failure {
+	__u32 size;
+	__u32 flags;
+	__u32 minor;
+	__s32 error;
+	__u64 block;
+	char reason[DATTO_REASON_SIZE];
+};
+
+#define IOCTL_FORCE_TRANSITION_INC _IO(DATTO_IOCTL_MAGIC, 0x40)
+#define IOCTL_FAILURE _IO(DATTO_IOCTL_MAGIC, 0x42)
+
 #endif /* _UAPI_DATTOBD_H */

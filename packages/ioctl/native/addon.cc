@@ -54,6 +54,7 @@ class Call : public Napi::AsyncWorker {
         Env(), std::string(result_.syscall) + ": " + std::strerror(result_.err));
     error.Set("errno", Napi::Number::New(Env(), result_.err));
     error.Set("syscall", Napi::String::New(Env(), result_.syscall));
+    if (result_.reason[0] != 0) error.Set("reason", Napi::String::New(Env(), result_.reason));
     deferred_.Reject(error.Value());
   }
 
@@ -62,7 +63,7 @@ class Call : public Napi::AsyncWorker {
   State state_;
   Work work_;
   Give give_;
-  dbd_result result_{0, ""};
+  dbd_result result_{0, "", ""};
 };
 
 template <typename State>
@@ -284,6 +285,32 @@ Value Info(const CallbackInfo& info) {
       [](Env env, const State& s) { return GiveInfo(env, *s); });
 }
 
+Value ForceTransitionInc(const CallbackInfo& info) {
+  Arguments arguments(info);
+  datto_force_inc params{};
+  params.size = sizeof(params);
+  params.minor = arguments.U32();
+  return arguments.ok() ? Control(info.Env(), IOCTL_FORCE_TRANSITION_INC, params) : Value();
+}
+
+Value Failure(const CallbackInfo& info) {
+  Arguments arguments(info);
+  datto_failure params{};
+  params.size = sizeof(params);
+  params.minor = arguments.U32();
+  if (!arguments.ok()) return Value();
+  return Start<datto_failure>(
+      info.Env(), params, [](datto_failure& p) { return dbd_control(IOCTL_FAILURE, &p); },
+      [](Env env, const datto_failure& p) -> Value {
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("error", Napi::Number::New(env, p.error));
+        object.Set("block", Napi::BigInt::New(env, static_cast<uint64_t>(p.block)));
+        object.Set("reason",
+                   Napi::String::New(env, p.reason, strnlen(p.reason, sizeof(p.reason))));
+        return object;
+      });
+}
+
 Value DeviceSize(const CallbackInfo& info) {
   struct State {
     std::string path;
@@ -364,6 +391,8 @@ Napi::Object Init(Env env, Napi::Object exports) {
   add("getFree", GetFree);
   add("expandCowFile", ExpandCowFile);
   add("reconfigureAutoExpand", ReconfigureAutoExpand);
+  add("forceTransitionInc", ForceTransitionInc);
+  add("failure", Failure);
   add("deviceSize", DeviceSize);
   add("logicalBlockSize", LogicalBlockSize);
   add("seekData", SeekTo<dbd_seek_data>);

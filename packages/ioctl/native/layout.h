@@ -62,6 +62,20 @@ FIELD(dattobd_info, bdev, 4160, 4096);
 FIELD(dattobd_info, version, 8256, 8);
 FIELD(dattobd_info, nr_changed_blocks, 8264, 8);
 
+SIZE(datto_force_inc, 16);
+FIELD(datto_force_inc, size, 0, 4);
+FIELD(datto_force_inc, flags, 4, 4);
+FIELD(datto_force_inc, minor, 8, 4);
+FIELD(datto_force_inc, pad, 12, 4);
+
+SIZE(datto_failure, 280);
+FIELD(datto_failure, size, 0, 4);
+FIELD(datto_failure, flags, 4, 4);
+FIELD(datto_failure, minor, 8, 4);
+FIELD(datto_failure, error, 12, 4);
+FIELD(datto_failure, block, 16, 8);
+FIELD(datto_failure, reason, 24, 256);
+
 NUMBER(IOCTL_SETUP_SNAP, 0x40289101);
 NUMBER(IOCTL_RELOAD_SNAP, 0x40209102);
 NUMBER(IOCTL_RELOAD_INC, 0x40209103);
@@ -73,6 +87,8 @@ NUMBER(IOCTL_DATTOBD_INFO, 0xa0509108);
 NUMBER(IOCTL_GET_FREE, 0x80049109);
 NUMBER(IOCTL_EXPAND_COW_FILE, 0x4010910a);
 NUMBER(IOCTL_RECONFIGURE_AUTO_EXPAND, 0x4018910b);
+NUMBER(IOCTL_FORCE_TRANSITION_INC, 0x9140);
+NUMBER(IOCTL_FAILURE, 0x9142);
 
 #undef FIELD
 #undef SIZE

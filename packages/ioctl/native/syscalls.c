@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -14,12 +15,26 @@
 
 static struct dbd_result success(void)
 {
-	return (struct dbd_result){ 0, "" };
+	return (struct dbd_result){ 0, "", "" };
 }
 
 static struct dbd_result failure(const char *syscall)
 {
-	return (struct dbd_result){ errno, syscall };
+	return (struct dbd_result){ errno, syscall, "" };
+}
+
+/* What the driver says of the call that was just refused; older ones say nothing. */
+static void ask_reason(int fd, struct dbd_result *result)
+{
+	struct datto_failure failure = {
+		.size = sizeof(failure),
+		.flags = DATTO_FAILURE_OF_CALL,
+	};
+
+	if (ioctl(fd, IOCTL_FAILURE, &failure) < 0)
+		return;
+	memcpy(result->reason, failure.reason, sizeof(result->reason));
+	result->reason[sizeof(result->reason) - 1] = 0;
 }
 
 /*
@@ -27,7 +42,8 @@ static struct dbd_result failure(const char *syscall)
  * written behind, and the ioctl's own result is already known.
  */
 static struct dbd_result ioctl_on(const char *path, unsigned long request,
-				  void *argument)
+				  void *argument,
+				  void (*ask)(int fd, struct dbd_result *result))
 {
 	struct dbd_result result;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -39,24 +55,26 @@ static struct dbd_result ioctl_on(const char *path, unsigned long request,
 	 * not reach this thread.
 	 */
 	result = ioctl(fd, request, argument) < 0 ? failure("ioctl") : success();
+	if (result.err && ask)
+		ask(fd, &result);
 	close(fd);
 	return result;
 }
 
 struct dbd_result dbd_control(unsigned long request, void *argument)
 {
-	return ioctl_on(DATTO_CTL_NODE, request, argument);
+	return ioctl_on(DATTO_CTL_NODE, request, argument, ask_reason);
 }
 
 struct dbd_result dbd_device_size(const char *path, uint64_t *bytes)
 {
-	return ioctl_on(path, BLKGETSIZE64, bytes);
+	return ioctl_on(path, BLKGETSIZE64, bytes, NULL);
 }
 
 struct dbd_result dbd_logical_block_size(const char *path, uint32_t *bytes)
 {
 	int size = 0;
-	struct dbd_result result = ioctl_on(path, BLKSSZGET, &size);
+	struct dbd_result result = ioctl_on(path, BLKSSZGET, &size, NULL);
 
 	*bytes = size;
 	return result;
@@ -83,5 +101,5 @@ struct dbd_result dbd_fadvise(int fd, int64_t offset, int64_t length, int advice
 	/* Returns the error instead of setting errno. */
 	int err = posix_fadvise(fd, offset, length, advice);
 
-	return (struct dbd_result){ err, err ? "posix_fadvise" : "" };
+	return (struct dbd_result){ err, err ? "posix_fadvise" : "", "" };
 }

@@ -8,14 +8,20 @@
 
 #include <stdint.h>
 
+#include "uapi/dattobd.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* How a call went: err is 0 or an errno value, syscall names the call that failed. */
+/*
+ * How a call went: err is 0 or an errno value, syscall names the call that
+ * failed, reason is what the driver says of it or empty.
+ */
 struct dbd_result {
 	int err;
 	const char *syscall;
+	char reason[DATTO_REASON_SIZE];
 };
 
 /* One ioctl on the driver's control node, which is opened for it. */

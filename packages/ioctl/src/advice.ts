@@ -1,5 +1,5 @@
 /** What an errno of an operation means to a user: cause and next step. */
-import type { Subject } from './error.js';
+import type { Subject, SyscallFailure } from './error.js';
 import { DRIVER_OPERATIONS, type Operation } from './operation.js';
 import { DATTO_CTL_NODE, DATTO_INFO_FILE } from './uapi.js';
 
@@ -67,7 +67,7 @@ const CAUSES: Readonly<Partial<Record<Operation, Causes>>> = {
     EBUSY: heldOpen,
     EINVAL: onlySnapshot,
     EFBIG: () =>
-      'the COW file was full before the transition was over, so its map cannot be used. Destroy the device, set it up with a larger COW file, and make a full copy',
+      'the COW file was full before the transition was over. The map of changes is complete all the same: transition to incremental by force to go on with it',
   },
   transitionToSnapshot: {
     ENOENT: (s) =>
@@ -95,6 +95,17 @@ const CAUSES: Readonly<Partial<Record<Operation, Causes>>> = {
   },
   expandCowFile: EXPAND,
   reconfigureAutoExpand: EXPAND,
+  forceTransitionToIncremental: {
+    ENOENT: notInUse,
+    EBUSY: heldOpen,
+    EINVAL: (s) =>
+      `${badMinor(s)}, or the device has not failed, or its map is not complete. See its state and error in /proc/datto-info`,
+  },
+  failure: {
+    ENOENT: notInUse,
+    EINVAL: (s) =>
+      `${badMinor(s)}, or the driver is too old to know the reason. See /proc/datto-info`,
+  },
   deviceSize: BLOCK_DEVICE,
   logicalBlockSize: BLOCK_DEVICE,
 };
@@ -125,6 +136,8 @@ const VERBS: Readonly<Record<Operation, Text>> = {
   getFreeMinor: () => 'get a free minor',
   expandCowFile: (s) => `expand the COW file of ${minor(s)}`,
   reconfigureAutoExpand: (s) => `reconfigure auto-expand of ${minor(s)}`,
+  forceTransitionToIncremental: (s) => `transition ${minor(s)} to incremental by force`,
+  failure: (s) => `get the reason why ${minor(s)} failed`,
   deviceSize: (s) => `get the size of ${s.blockDevice}`,
   logicalBlockSize: (s) => `get the logical block size of ${s.blockDevice}`,
   seekData: (s) => `find data in file descriptor ${s.fd}`,
@@ -138,7 +151,7 @@ const ABSENT = new Set(['ENOENT', 'ENODEV', 'ENXIO']);
 export function explain(
   operation: Operation,
   code: string,
-  syscall: string,
+  { syscall, reason }: SyscallFailure,
   subject: Subject,
 ): { message: string; driverAbsent: boolean } {
   const controlNode = syscall === 'open' && DRIVER_OPERATIONS.has(operation);
@@ -148,5 +161,9 @@ export function explain(
     ? `the dattobd driver is not loaded (nothing answers at ${operation === 'status' ? DATTO_INFO_FILE : DATTO_CTL_NODE}). Load it with: modprobe dattobd`
     : ((own ?? GENERAL[code])?.(subject) ??
       `${syscall} failed for a reason that this program does not know. Look at the kernel log`);
-  return { message: `cannot ${VERBS[operation](subject)}: ${text} (${code}).`, driverAbsent };
+  const said = reason === undefined ? '' : ` The driver says: ${reason}.`;
+  return {
+    message: `cannot ${VERBS[operation](subject)}: ${text} (${code}).${said}`,
+    driverAbsent,
+  };
 }

@@ -17,9 +17,19 @@ export interface RawInfo {
   readonly nrChangedBlocks: bigint;
 }
 
+/** What the addon gives for FAILURE. */
+export interface RawFailure {
+  /** 0 or a negative errno value. */
+  readonly error: number;
+  readonly block: bigint;
+  /** Empty: there is no more to say. */
+  readonly reason: string;
+}
+
 /**
  * The system calls, as the addon offers them; anything else of this shape can stand in for it.
- * A failure rejects with an object that has `errno` (positive) and `syscall`.
+ * A failure rejects with an object that has `errno` (positive) and `syscall`, and `reason` when the
+ * driver has one.
  */
 export interface DattoBinding {
   /** SETUP_SNAP; `mib` and `cache` of 0 are the defaults. */
@@ -46,6 +56,10 @@ export interface DattoBinding {
   expandCowFile(mib: bigint, minor: number): Promise<void>;
   /** RECONFIGURE_AUTO_EXPAND. */
   reconfigureAutoExpand(stepMib: bigint, reservedMib: bigint, minor: number): Promise<void>;
+  /** FORCE_TRANSITION_INC. */
+  forceTransitionInc(minor: number): Promise<void>;
+  /** FAILURE of a device. */
+  failure(minor: number): Promise<RawFailure>;
   /** BLKGETSIZE64. */
   deviceSize(path: string): Promise<bigint>;
   /** BLKSSZGET. */

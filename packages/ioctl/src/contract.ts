@@ -104,6 +104,8 @@ export const contract: readonly ContractCase[] = [
       await refused('ENOENT', datto.reconfigure({ minor }));
       await refused('ENOENT', datto.expandCowFile({ minor, mib: 1 }));
       await refused('ENOENT', datto.reconfigureAutoExpand({ minor, stepMib: 1 }));
+      await refused('ENOENT', datto.forceTransitionToIncremental(minor));
+      await refused('ENOENT', datto.failure(minor));
       await refused('EINVAL', datto.info(maxDevices));
       await refused('EINVAL', datto.destroy(2 ** 32 - 1));
     },
@@ -132,6 +134,18 @@ export const contract: readonly ContractCase[] = [
         } finally {
           await close();
         }
+      }),
+  },
+  {
+    name: 'a device that has not failed has no reason, and nothing is forced',
+    run: (context) =>
+      withSnapshot(context, async ({ datto, minor }) => {
+        assert.equal(await datto.failure(minor), null);
+        await assert.rejects(datto.forceTransitionToIncremental(minor), {
+          code: 'EINVAL',
+          reason: /has not failed/,
+        });
+        assert.equal((await datto.info(minor)).state.text, 'active snapshot');
       }),
   },
   {

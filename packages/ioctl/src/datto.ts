@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { offset, path, u32, u64 } from './arguments.js';
 import type { DattoBinding } from './binding.js';
 import { loadBinding } from './binding.js';
-import { ERRNO } from './errno.js';
+import { ERRNO, errnoName } from './errno.js';
 import { DattoIoctlError, type Subject, type SyscallFailure } from './error.js';
 import { type DattoInfo, decodeInfo } from './info.js';
 import type { Operation } from './operation.js';
@@ -74,6 +74,18 @@ export interface AutoExpandOptions {
   readonly stepMib: Size;
   /** MiB that must stay free on the file system. */
   readonly reservedMib?: Size | undefined;
+}
+
+/** A device's first failure. */
+export interface DeviceFailure {
+  /** Positive errno value. */
+  readonly errno: number;
+  /** Its name, such as `EFBIG`. */
+  readonly code: string;
+  /** The block of the device it happened at; 0 where that says nothing. */
+  readonly block: bigint;
+  /** What the driver says of it; empty when it says nothing. */
+  readonly reason: string;
 }
 
 /**
@@ -186,6 +198,26 @@ export class Datto {
     await call('reconfigureAutoExpand', { minor }, () =>
       this.#binding.reconfigureAutoExpand(...args),
     );
+  }
+
+  /**
+   * Turns a failed snapshot into incremental tracking that holds every change since it was taken,
+   * so that no full copy is needed; /dev/datto<minor> is gone on return.
+   */
+  async forceTransitionToIncremental(minor: number): Promise<void> {
+    u32('minor', minor);
+    await call('forceTransitionToIncremental', { minor }, () =>
+      this.#binding.forceTransitionInc(minor),
+    );
+  }
+
+  /** Why a device failed; null when it has not. */
+  async failure(minor: number): Promise<DeviceFailure | null> {
+    u32('minor', minor);
+    const { error, block, reason } = await call('failure', { minor }, () =>
+      this.#binding.failure(minor),
+    );
+    return error === 0 ? null : { errno: -error, code: errnoName(-error), block, reason };
   }
 
   /** Size of a block device in bytes. */

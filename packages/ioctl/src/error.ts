@@ -16,6 +16,8 @@ export interface SyscallFailure {
   readonly errno: number;
   /** Name of the system call that failed. */
   readonly syscall: string;
+  /** What the driver says of it. */
+  readonly reason?: string | undefined;
 }
 
 /** A system call of this package failed. The message names object, cause and next step. */
@@ -27,6 +29,8 @@ export class DattoIoctlError extends Error {
   readonly errno: number;
   /** `open`, `ioctl`, `lseek` or `posix_fadvise`. */
   readonly syscall: string;
+  /** What the driver says of it; undefined when it says nothing. */
+  readonly reason: string | undefined;
   readonly operation: Operation;
   readonly subject: Subject;
   /** The control node is missing or nobody answers it: the driver is not loaded. */
@@ -34,11 +38,12 @@ export class DattoIoctlError extends Error {
 
   constructor(operation: Operation, subject: Subject, failure: SyscallFailure, cause?: unknown) {
     const code = errnoName(failure.errno);
-    const { message, driverAbsent } = explain(operation, code, failure.syscall, subject);
+    const { message, driverAbsent } = explain(operation, code, failure, subject);
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.errno = failure.errno;
     this.syscall = failure.syscall;
+    this.reason = failure.reason;
     this.operation = operation;
     this.subject = subject;
     this.driverAbsent = driverAbsent;

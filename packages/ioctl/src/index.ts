@@ -1,7 +1,8 @@
-export { type DattoBinding, loadBinding, type RawInfo } from './binding.js';
+export { type DattoBinding, loadBinding, type RawFailure, type RawInfo } from './binding.js';
 export {
   type AutoExpandOptions,
   Datto,
+  type DeviceFailure,
   type ExpandOptions,
   FADVISE,
   type ReconfigureOptions,

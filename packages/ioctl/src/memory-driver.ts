@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { DattoBinding, RawInfo } from './binding.js';
+import type { DattoBinding, RawFailure, RawInfo } from './binding.js';
 import { ERRNO, type ErrnoName } from './errno.js';
 import { DATTO_STATE_ACTIVE, DATTO_STATE_SNAPSHOT, DATTO_STATE_UNVERIFIED } from './uapi.js';
 
@@ -176,6 +176,22 @@ export class MemoryDriver implements DattoBinding {
     else device.autoExpand = { step: stepMib, reserved: reservedMib };
   }
 
+  async forceTransitionInc(minor: number) {
+    this.#enter('forceTransitionInc', minor);
+    const device = this.#device(minor);
+    this.#checkClosed(minor);
+    if ((device.state & ~DATTO_STATE_SNAPSHOT) !== DATTO_STATE_ACTIVE) fail('EINVAL');
+    if (device.error === 0) fail('EINVAL', 'ioctl', 'the device has not failed');
+    device.state = DATTO_STATE_ACTIVE;
+    device.error = 0;
+  }
+
+  async failure(minor: number): Promise<RawFailure> {
+    this.#enter('failure', minor);
+    const { error } = this.#device(minor);
+    return { error, block: 0n, reason: error === 0 ? '' : 'the COW file is full' };
+  }
+
   async deviceSize(path: string): Promise<bigint> {
     this.calls.push(['deviceSize', path]);
     const tracked = this.#snapshotNode(path);
@@ -305,6 +321,6 @@ function statusEntry([minor, device]: readonly [number, Tracked]): string {
   return `\t\t{\n${keys.map(([key, value]) => `\t\t\t"${key}": ${value}`).join(',\n')}\n\t\t}`;
 }
 
-function fail(code: ErrnoName, syscall = 'ioctl'): never {
-  throw Object.assign(new Error(`${syscall}: ${code}`), { errno: ERRNO[code], syscall });
+function fail(code: ErrnoName, syscall = 'ioctl', reason?: string): never {
+  throw Object.assign(new Error(`${syscall}: ${code}`), { errno: ERRNO[code], syscall, reason });
 }

@@ -12,6 +12,8 @@ export type Operation =
   | 'getFreeMinor'
   | 'expandCowFile'
   | 'reconfigureAutoExpand'
+  | 'forceTransitionToIncremental'
+  | 'failure'
   | 'deviceSize'
   | 'logicalBlockSize'
   | 'seekData'
@@ -32,4 +34,6 @@ export const DRIVER_OPERATIONS: ReadonlySet<Operation> = new Set<Operation>([
   'getFreeMinor',
   'expandCowFile',
   'reconfigureAutoExpand',
+  'forceTransitionToIncremental',
+  'failure',
 ]);

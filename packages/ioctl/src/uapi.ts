@@ -9,6 +9,8 @@ export const DATTO_UUID_SIZE = 16;
 export const DATTO_STATE_SNAPSHOT = 1;
 export const DATTO_STATE_ACTIVE = 2;
 export const DATTO_STATE_UNVERIFIED = 4;
+export const DATTO_REASON_SIZE = 256;
+export const DATTO_FAILURE_OF_CALL = 1;
 
 /** Numbers of the ioctls. */
 export const IOCTL = {
@@ -23,6 +25,8 @@ export const IOCTL = {
   GET_FREE: 0x80049109,
   EXPAND_COW_FILE: 0x4010910a,
   RECONFIGURE_AUTO_EXPAND: 0x4018910b,
+  FORCE_TRANSITION_INC: 0x9140,
+  FAILURE: 0x9142,
 } as const;
 
 /** Sizes of the ioctls' structs and of their fields, and the fields' offsets, in bytes. */
@@ -90,6 +94,26 @@ export const STRUCTS = {
       bdev: { offset: 4160, size: 4096 },
       version: { offset: 8256, size: 8 },
       nr_changed_blocks: { offset: 8264, size: 8 },
+    },
+  },
+  datto_force_inc: {
+    size: 16,
+    fields: {
+      size: { offset: 0, size: 4 },
+      flags: { offset: 4, size: 4 },
+      minor: { offset: 8, size: 4 },
+      pad: { offset: 12, size: 4 },
+    },
+  },
+  datto_failure: {
+    size: 280,
+    fields: {
+      size: { offset: 0, size: 4 },
+      flags: { offset: 4, size: 4 },
+      minor: { offset: 8, size: 4 },
+      error: { offset: 12, size: 4 },
+      block: { offset: 16, size: 8 },
+      reason: { offset: 24, size: 256 },
     },
   },
 } as const;

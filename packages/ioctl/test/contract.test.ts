@@ -42,8 +42,17 @@ describe('the in-memory driver', () => {
     await datto.setupSnapshot({ ...setup, fallocateMib: 99 });
     driver.overflow(0);
     await expect(datto.transitionToIncremental(0)).rejects.toThrowError(/EINVAL/);
+    expect(await datto.failure(0)).toEqual({
+      errno: 27,
+      code: 'EFBIG',
+      block: 0n,
+      reason: 'the COW file is full',
+    });
+    await datto.forceTransitionToIncremental(0);
+    expect(await datto.failure(0)).toBeNull();
+    expect((await datto.info(0)).state.text).toBe('active incremental');
+    await datto.transitionToSnapshot({ cowFile: '/mnt/b', minor: 0 });
     await datto.destroy(0);
-    expect(driver.cowFiles.size).toBe(0);
     driver.maxDevices = 0;
     await expect(datto.getFreeMinor()).rejects.toThrowError(/ENOENT/);
   });

@@ -16,6 +16,8 @@ describe('uapi', () => {
       GET_FREE: 0x80049109,
       EXPAND_COW_FILE: 0x4010910a,
       RECONFIGURE_AUTO_EXPAND: 0x4018910b,
+      FORCE_TRANSITION_INC: 0x9140,
+      FAILURE: 0x9142,
     });
   });
 

@@ -56,7 +56,7 @@ export function parseHeader(source: string): Header {
     if (define === null) throw new Error(`uapi header: not understood: ${line}`);
     const [, name = '', value = ''] = define;
     if (value === '') continue;
-    const ioctl = /^(_IO[WR]*)\((\w+), (\w+), ([\w ]+)\)$/.exec(value);
+    const ioctl = /^(_IO|_IO[WR]+)\((\w+), (\w+)(?:, ([\w ]+))?\)$/.exec(value);
     if (ioctl === null) constants.set(name, parseValue(value));
     else ioctls.set(name, ioctlNumber(ioctl, constants, structs));
   }
@@ -118,14 +118,17 @@ function ioctlNumber(
   constants: ReadonlyMap<string, number | string>,
   structs: ReadonlyMap<string, Struct>,
 ): number {
-  const size = type.startsWith('struct ')
-    ? structs.get(type.slice('struct '.length))?.size
-    : TYPES[type];
   const magicValue = constants.get(magic);
   const bits = DIRECTIONS[direction];
+  const size =
+    direction === '_IO' && type === ''
+      ? 0
+      : type.startsWith('struct ')
+        ? structs.get(type.slice('struct '.length))?.size
+        : TYPES[type];
   if (size === undefined || typeof magicValue !== 'number' || bits === undefined) {
     throw new Error(
-      `uapi header: ioctl not understood: ${direction}(${magic}, ${number}, ${type})`,
+      `uapi header: ioctl not understood: ${direction}(${[magic, number, type].join(', ')})`,
     );
   }
   return ((bits << 30) | (size << 16) | (magicValue << 8) | Number(number)) >>> 0;

@@ -22,6 +22,7 @@ struct a {
 #define IOCTL_A _IOWR(MAGIC, 5, struct a)
 #define IOCTL_B \\
 	_IOR(MAGIC, 6, int)
+#define IOCTL_C _IO(MAGIC, 0x40)
 #endif
 `);
     expect(structs.get('a')).toEqual({
@@ -44,6 +45,7 @@ struct a {
     expect([...ioctls]).toEqual([
       ['IOCTL_A', 0xc0209105],
       ['IOCTL_B', 0x80049106],
+      ['IOCTL_C', 0x9140],
     ]);
   });
 
@@ -54,6 +56,7 @@ struct a {
     ['typedef int x;', /not understood: typedef/],
     ['#define X (Y + 1)', /value not understood/],
     ['#define IOCTL_X _IOW(M, 1, struct none)', /ioctl not understood/],
+    ['#define IOCTL_X _IOW(M, 1)', /ioctl not understood/],
   ])('refuses what it does not know: %j', (source, message) => {
     expect(() => parseHeader(source)).toThrowError(message);
   });

@@ -37,6 +37,7 @@ bad $MNT/cow 256
 records write -t 4 -b 1024 -r 2 $MNT/data 40
 sync
 expect_device 0 3 -5
+dattoctl failure 0 | grep -qx 'reason=cannot write the COW file' || fail "reason: $(dattoctl failure 0)"
 expect_fails dd if=/dev/datto0 of=/dev/null bs=4096 count=1 iflag=direct
 expect_errno EINVAL dattoctl trans-inc 0
 table "$good"
@@ -53,6 +54,7 @@ expect_ok_write
 expect_device 0 3 0
 expect_fails dd if=/dev/zero of=$MNT/data bs=1M count=1 conv=notrunc oflag=direct status=none
 expect_device 0 3 -5
+dattoctl failure 0 | grep -qx 'reason=cannot read the old data' || fail "reason: $(dattoctl failure 0)"
 expect_ok_write
 table "$good"
 expect_ok dattoctl destroy 0

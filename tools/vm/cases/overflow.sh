@@ -18,6 +18,8 @@ say "reads of the snapshot"
 expect_fails dd if=/dev/datto0 of=/dev/null bs=4096 count=1 iflag=direct
 { dd if=/dev/datto0 of=/dev/null bs=4096 count=1 iflag=direct 2>&1 || true; } | grep 'Input/output error' || fail "not EIO"
 
+expect_eq "reason" "error=-27 reason=the COW file is full" "$(dattoctl failure 0 | grep -v ^block | xargs)"
+
 say "commands on a failed device"
 expect_errno EINVAL dattoctl trans-inc 0
 expect_errno EINVAL dattoctl trans-snap $MNT/cow2 0

@@ -3,7 +3,8 @@
  * Raw ioctls of the driver, for cases: prints OK or the errno's name, and passes on whatever it is
  * told without a check of its own. Exit status 0 for OK, 1 for an errno, 2 for bad usage.
  *
- *   dattoctl [-u] COMMAND ...     -u: without privilege (the node is opened before it is given up)
+ *   dattoctl [-u] [-r] COMMAND ...   -u: without privilege (the node is opened before it is given up)
+ *                                    -r: after an errno, the driver's reason in a second line
  *
  * A path may be @null (NULL), @bad (a pointer to nowhere) or @long (4096 bytes without an end).
  */
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include "uapi/dattobd.h"
 
@@ -31,6 +33,9 @@ static const char usage[] =
 	"       dattoctl [-u] free                the lowest free minor\n"
 	"       dattoctl [-u] expand MIB MINOR\n"
 	"       dattoctl [-u] auto-expand STEP_MIB RESERVED_MIB MINOR\n"
+	"       dattoctl [-u] force-inc MINOR\n"
+	"       dattoctl [-u] failure MINOR       the device's error, block and reason\n"
+	"       dattoctl [-u] words NUMBER WORD...   an ioctl on a struct of 32-bit words (hexadecimal)\n"
 	"       dattoctl [-u] badptr COMMAND      COMMAND's ioctl with a bad pointer\n"
 	"       dattoctl [-u] raw NUMBER POINTER  any ioctl number, hexadecimal\n";
 
@@ -49,6 +54,8 @@ static const struct {
 	{ "free", IOCTL_GET_FREE },
 	{ "expand", IOCTL_EXPAND_COW_FILE },
 	{ "auto-expand", IOCTL_RECONFIGURE_AUTO_EXPAND },
+	{ "force-inc", IOCTL_FORCE_TRANSITION_INC },
+	{ "failure", IOCTL_FAILURE },
 };
 
 static const struct {
@@ -72,6 +79,18 @@ static const char *errno_name(int err)
 	return strerror(err);
 }
 
+static int ask_reason = -1; /* the node, when reasons are wanted */
+
+static void print_reason(void)
+{
+	struct datto_failure failure = { .size = sizeof(failure), .flags = DATTO_FAILURE_OF_CALL };
+
+	if (ioctl(ask_reason, IOCTL_FAILURE, &failure) < 0)
+		printf("no reason: %s\n", errno_name(errno));
+	else
+		printf("%s\n", failure.reason);
+}
+
 static int report(int ret)
 {
 	if (ret >= 0) {
@@ -79,6 +98,8 @@ static int report(int ret)
 		return 0;
 	}
 	puts(errno_name(errno));
+	if (ask_reason >= 0)
+		print_reason();
 	return 1;
 }
 
@@ -128,6 +149,31 @@ static int info(int fd, unsigned int minor)
 	printf("\ncow=%.*s\nbdev=%.*s\nversion=%llu\nnr_changed_blocks=%llu\n", DATTO_PATH_SIZE,
 	       info.cow, DATTO_PATH_SIZE, info.bdev, info.version, info.nr_changed_blocks);
 	return 0;
+}
+
+static int failure(int fd, unsigned int minor)
+{
+	struct datto_failure f = { .size = sizeof(f), .minor = minor };
+	int ret = ioctl(fd, IOCTL_FAILURE, &f);
+
+	if (ret < 0)
+		return report(ret);
+	printf("error=%d\nblock=%llu\nreason=%s\n", f.error, (unsigned long long)f.block,
+	       f.reason);
+	return 0;
+}
+
+/* The struct lies at the end of a page, the words the caller gives are all there is. */
+static int words(int fd, int argc, char **argv)
+{
+	uint32_t *struct_end = (uint32_t *)((char *)mmap(NULL, 8192, PROT_READ | PROT_WRITE,
+							 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) + 4096);
+	int n = argc - 2;
+
+	munmap(struct_end, 4096);
+	for (int i = 0; i < n; i++)
+		struct_end[i - n] = (uint32_t)number(argv[2 + i], 16);
+	return report(ioctl(fd, number(argv[1], 16), struct_end - n));
 }
 
 static int run(int fd, int argc, char **argv)
@@ -184,6 +230,8 @@ static int run(int fd, int argc, char **argv)
 	}
 	if (!strcmp(cmd, "raw") && argc == 3)
 		return report(ioctl(fd, number(argv[1], 16), number(argv[2], 16)));
+	if (!strcmp(cmd, "words") && argc >= 3)
+		return words(fd, argc, argv);
 	if (!strcmp(cmd, "badptr") && argc == 2) {
 		for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 			if (!strcmp(argv[1], commands[i].name))
@@ -195,6 +243,13 @@ static int run(int fd, int argc, char **argv)
 			return info(fd, minor);
 		if (!strcmp(cmd, "destroy"))
 			return report(ioctl(fd, IOCTL_DESTROY, &minor));
+		if (!strcmp(cmd, "failure"))
+			return failure(fd, minor);
+		if (!strcmp(cmd, "force-inc")) {
+			struct datto_force_inc p = { .size = sizeof(p), .minor = minor };
+
+			return report(ioctl(fd, IOCTL_FORCE_TRANSITION_INC, &p));
+		}
 		if (!strcmp(cmd, "trans-inc"))
 			return report(ioctl(fd, IOCTL_TRANSITION_INC, &minor));
 	}
@@ -205,10 +260,11 @@ static int run(int fd, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	int unprivileged = argc > 1 && !strcmp(argv[1], "-u");
+	int reasons = argc > 1 + unprivileged && !strcmp(argv[1 + unprivileged], "-r");
 	int fd;
 
-	argc -= 1 + unprivileged;
-	argv += 1 + unprivileged;
+	argc -= 1 + unprivileged + reasons;
+	argv += 1 + unprivileged + reasons;
 	if (argc < 1) {
 		fputs(usage, stderr);
 		return 2;
@@ -222,5 +278,7 @@ int main(int argc, char **argv)
 		perror("setuid");
 		return 2;
 	}
+	if (reasons)
+		ask_reason = fd;
 	return run(fd, argc, argv);
 }

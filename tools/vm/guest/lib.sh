@@ -51,6 +51,19 @@ expect_fails() {
 	echo "$* -> $out"
 }
 
+# expect_reason ERRNO TEXT ARGUMENT...: dattoctl is refused, and the driver says this about it.
+expect_reason() {
+	local want="$1 $2" got
+	shift 2
+	got=$(dattoctl -r "$@" 2>&1 || true)
+	got=${got/$'\n'/ }
+	echo "$* -> $got"
+	[ "$got" = "$want" ] || {
+		echo "FAILED at ${BASH_SOURCE[1]##*/}:${BASH_LINENO[0]}: $*: expected $want"
+		exit 1
+	}
+}
+
 # One field of INFO: info MINOR FIELD
 info() { dattoctl info "$1" | sed -n "s/^$2=//p"; }
 
