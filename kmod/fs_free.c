@@ -33,7 +33,8 @@ static struct vfsmount *mount_snapshot(struct super_block *sb, unsigned int mino
 	if (!options)
 		return ERR_PTR(-ENOMEM);
 	snprintf(path, sizeof(path), "/dev/datto%u", minor);
-	strscpy(options, xfs ? "norecovery,nouuid" : "noload", PAGE_SIZE);
+	/* An error in a copy must not bring the machine down, as its super block may ask for. */
+	strscpy(options, xfs ? "norecovery,nouuid" : "noload,errors=continue", PAGE_SIZE);
 	mnt = vfs_kern_mount(sb->s_type, SB_KERNMOUNT | SB_RDONLY, path, options);
 	free_page((unsigned long)options);
 	if (IS_ERR(mnt))

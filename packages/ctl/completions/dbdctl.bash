@@ -90,7 +90,7 @@ _dbdctl() {
 		;;
 	transition-to-incremental)
 		if [[ $cur == -* ]]; then
-			_dbdctl_words '--dry-run --json --help -h'
+			_dbdctl_words '--force --dry-run --json --help -h'
 		else
 			case $place in
 			0) _dbdctl_words "$(_dbdctl_tracked)" ;;

@@ -74,6 +74,7 @@ complete -c dbdctl -n '__fish_seen_subcommand_from destroy' -l help -s h -d 'pri
 complete -c dbdctl -n '__fish_seen_subcommand_from destroy; and __dbdctl_place 1' -a '(__dbdctl_tracked)'
 
 complete -c dbdctl -n '__fish_use_subcommand' -a transition-to-incremental -d 'End the snapshot and go on tracking what changes'
+complete -c dbdctl -n '__fish_seen_subcommand_from transition-to-incremental' -l force -d 'of a failed snapshot: what changed since it was taken is known all the same'
 complete -c dbdctl -n '__fish_seen_subcommand_from transition-to-incremental' -l dry-run -d 'check, and say what would be done; do nothing'
 complete -c dbdctl -n '__fish_seen_subcommand_from transition-to-incremental' -l json -d 'print JSON with a versioned schema, errors too'
 complete -c dbdctl -n '__fish_seen_subcommand_from transition-to-incremental' -l help -s h -d 'print help, and do nothing else'

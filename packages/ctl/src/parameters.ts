@@ -68,6 +68,12 @@ export const SHOW = {
   summary: 'print the minor of the new device',
 } as const satisfies Option;
 
+export const FORCE = {
+  name: 'force',
+  kind: 'flag',
+  summary: 'of a failed snapshot: what changed since it was taken is known all the same',
+} as const satisfies Option;
+
 export const DRY_RUN = {
   name: 'dry-run',
   kind: 'flag',

@@ -229,6 +229,22 @@ describe('a refusal is explained', () => {
     );
   });
 
+  it('a failed device goes on by force, another does not', async () => {
+    await machine.dbdctl(...setup, '0');
+    const force = ['transition-to-incremental', '--force', '0'] as const;
+    expect((await machine.dbdctl(...force)).stderr).toContain(
+      'the device with minor 0 (/dev/sdb1) has not failed. Leave --force out (EINVAL).',
+    );
+    machine.driver.overflow(0);
+    expect((await machine.dbdctl('transition-to-incremental', '0')).stderr).toContain(
+      'or go on with what it tracked: dbdctl transition-to-incremental --force 0 (EINVAL).',
+    );
+    expect((await machine.dbdctl('info', '0')).stdout).toContain('the COW file is full (EFBIG)');
+    expect((await machine.dbdctl(...force)).code).toBe(0);
+    expect((await machine.dbdctl('info', '0')).stdout).toContain('active incremental');
+    expect((await machine.dbdctl('transition-to-snapshot', '/mnt/b', '0')).code).toBe(0);
+  });
+
   it('reload after the mount', async () => {
     expect((await machine.dbdctl('reload-snapshot', '/dev/sdb1', 'a', '0')).stderr).toContain(
       '/dev/sdb1 is mounted read-write at /mnt already. Reload before',

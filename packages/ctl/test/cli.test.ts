@@ -41,7 +41,9 @@ describe('dist/cli.js', () => {
   it('gives help on stdout, without driver', async () => {
     const { code, stdout, stderr } = await run('help');
     expect([code, stderr]).toEqual([0, '']);
-    expect(stdout).toContain('dbdctl transition-to-incremental [--dry-run] <minor|device>');
+    expect(stdout).toContain(
+      'dbdctl transition-to-incremental [--force] [--dry-run] <minor|device>',
+    );
   });
 
   it('refuses a minor that would wrap, with 2', async () => {

@@ -52,6 +52,16 @@ ls /mnt/snap/small50
 umount /mnt/snap
 expect_fails rm $MNT/cow
 
+say "unmounted and mounted again, the file is found where it is"
+umount $MNT
+expect_eq "state" 1 "$(info 0 state)"
+mount_fs $DISK1 $MNT
+expect_device 0 3 0
+expect_ok dattoctl expand 4 0
+hash_dev /dev/datto0 /tmp/after
+blkcmp extents $MNT/cow >/tmp/cow.runs
+expect_same -x /tmp/cow.runs /tmp/before /tmp/after
+
 say "to incremental and on"
 expect_ok dattoctl trans-inc 0
 expect_errno EINVAL dattoctl expand 8 0

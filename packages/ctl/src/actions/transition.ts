@@ -5,19 +5,21 @@ import type { Context } from '../tools.js';
 import { type ChangeValues, perform } from './change.js';
 
 export async function transitionToIncremental(
-  context: Context<ChangeValues & { readonly device: DeviceRef }>,
+  context: Context<ChangeValues & { readonly device: DeviceRef; readonly force: boolean }>,
 ) {
   const { values, tools } = context;
+  const { force } = values;
   const datto = await tools.datto();
   const minor = await findMinor(values.device, datto, tools.host);
   return perform(context, datto, {
     command: 'transition-to-incremental',
     minor,
-    plan: `end the snapshot of minor ${minor} and go on tracking what changes`,
+    plan: `end the ${force ? 'failed ' : ''}snapshot of minor ${minor} and go on tracking what changes`,
     check: async (status) => {
-      checkState(minor, 'active snapshot', status);
+      checkState(minor, force ? 'failed' : 'active snapshot', status);
     },
-    run: () => datto.transitionToIncremental(minor),
+    run: () =>
+      force ? datto.forceTransitionToIncremental(minor) : datto.transitionToIncremental(minor),
   });
 }
 

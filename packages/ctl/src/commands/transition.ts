@@ -1,5 +1,5 @@
 /** From one mode to the other. */
-import { COW_SIZE, DEVICE, DRY_RUN, NEW_COW_FILE } from '../parameters.js';
+import { COW_SIZE, DEVICE, DRY_RUN, FORCE, NEW_COW_FILE } from '../parameters.js';
 import { CHANGE } from '../schemas.js';
 import { defineCommand } from '../tools.js';
 
@@ -9,8 +9,11 @@ export const transitionToIncremental = defineCommand({
   name: 'transition-to-incremental',
   summary: 'End the snapshot and go on tracking what changes',
   arguments: [DEVICE],
-  options: [DRY_RUN],
-  examples: [{ args: '0', summary: '/dev/datto0 is gone; changes since its snapshot are tracked' }],
+  options: [FORCE, DRY_RUN],
+  examples: [
+    { args: '0', summary: '/dev/datto0 is gone; changes since its snapshot are tracked' },
+    { args: '--force 0', summary: 'the same after its COW file ran full' },
+  ],
   output: CHANGE,
   run: async (context) => (await action()).transitionToIncremental(context),
 });

@@ -133,7 +133,12 @@ export async function newCowBytes(
 }
 
 /** The states that a command is for. */
-export type Wanted = 'active snapshot' | 'active incremental' | 'any that has not failed' | 'any';
+export type Wanted =
+  | 'active snapshot'
+  | 'active incremental'
+  | 'any that has not failed'
+  | 'failed'
+  | 'any';
 
 /**
  * @param reason the driver's own words for the device's failure
@@ -148,11 +153,12 @@ export function checkState(
   const device = status.devices.find((one) => one.minor === minor);
   if (device === undefined) throw noSuchMinor(minor);
   if (wanted === 'any') return device;
+  if (wanted === 'failed') return checkFailed(device);
   if (device.errorName !== null) {
     const why = reason ?? failureText(device.errorName);
     throw refuse(
       'EINVAL',
-      `the device with minor ${minor} (${device.blockDevice}) has failed: ${why}. Destroy it, set it up again and make a full copy`,
+      `the device with minor ${minor} (${device.blockDevice}) has failed: ${why}. Destroy it, set it up again and make a full copy${device.state.active ? `; or go on with what it tracked: dbdctl transition-to-incremental --force ${minor}` : ''}`,
     );
   }
   if (wanted === 'any that has not failed' || device.state.text === wanted) return device;
@@ -160,6 +166,17 @@ export function checkState(
     'EINVAL',
     `the device with minor ${minor} (${device.blockDevice}) is ${device.state.text}; it must be ${wanted}. ${remedy(device, wanted)}`,
   );
+}
+
+function checkFailed(device: DeviceStatus): DeviceStatus {
+  const { minor, blockDevice, state, errorName } = device;
+  const what = `the device with minor ${minor} (${blockDevice})`;
+  if (errorName === null) {
+    throw refuse('EINVAL', `${what} has not failed. Leave --force out`);
+  }
+  if (!state.active)
+    throw refuse('EINVAL', `${what} is ${state.text}. ${remedy(device, 'failed')}`);
+  return device;
 }
 
 function remedy({ state, minor }: DeviceStatus, wanted: Wanted): string {
