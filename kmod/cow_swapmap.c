@@ -104,7 +104,7 @@ void cow_extents_replace(struct cow_extents *ext, struct cow_extents *longer)
 
 	/* Either number goes with the new list, the old one only with the old number. */
 	WRITE_ONCE(ext->list, longer->list);
-	smp_store_release(&ext->nr, longer->nr);
+	smp_store_release(&ext->nr, longer->nr); /* pairs with cow_extents_map() */
 	ext->capacity = longer->capacity;
 	*longer = (struct cow_extents){};
 	synchronize_rcu();

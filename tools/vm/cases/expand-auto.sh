@@ -1,9 +1,9 @@
 # The COW file grows by itself, ahead of need, as long as the space to be kept free is there.
 # fs: ext4 xfs
-# disks: 640M
-# timeout: 240
+# disks: 400M
+# timeout: 400
 
-random_file $MNT/data 150
+random_file $MNT/data 80
 sync
 expect_ok dattoctl setup $DISK1 $MNT/cow 0 16
 hash_dev /dev/datto0 /tmp/before
@@ -17,12 +17,12 @@ expect_eq "auto_expand" 0 "$(proc_field 0 auto_expand)"
 expect_ok dattoctl auto-expand 16 120 0
 
 say "all of the data is overwritten, as fast as it goes"
-records write -n 3000 -m direct -b 1024 -r 31 $MNT/data 150
+records write -n 1000 -m direct -b 1024 -r 31 $MNT/data 80
 sync
 blkcmp extents $MNT/cow >/tmp/cow.runs
 echo "size $(info 0 falloc_size), changed blocks $(info 0 nr_changed_blocks)"
 expect_device 0 3 0
-[ "$(info 0 falloc_size)" -ge $((150 << 20)) ] || fail "it did not grow"
+[ "$(info 0 falloc_size)" -ge $((80 << 20)) ] || fail "it did not grow"
 hash_dev /dev/datto0 /tmp/after
 expect_same -x /tmp/cow.runs /tmp/before /tmp/after
 mount_snapshot /dev/datto0 /mnt/snap

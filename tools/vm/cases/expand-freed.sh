@@ -1,15 +1,16 @@
 # Growth when there was hardly a free block at the snapshot: what was freed since holds data of the
 # snapshot, is not used for the COW file, and the snapshot keeps every byte of it.
 # fs: ext4 xfs
-# timeout: 240
+# disks: 320M
+# timeout: 400
 
 umount $MNT
 [ "$FS" = ext4 ] && make_fs $DISK1 -m 0 || make_fs $DISK1
 mount_fs $DISK1 $MNT
 mkdir $MNT/keep
-random_file $MNT/a 60
-random_file $MNT/b 60
-random_file $MNT/c 60
+random_file $MNT/a 40
+random_file $MNT/b 40
+random_file $MNT/c 40
 # 40 MiB for the COW file, all else is filled to the last block.
 head -c 40M /dev/zero >$MNT/place
 sync
