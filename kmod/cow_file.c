@@ -591,13 +591,11 @@ int cow_truncate(struct cow_file *cow, u64 size)
 		ret = PTR_ERR(dentry);
 		goto put;
 	}
-	sb_start_write(hold.sb);
 	inode_lock(hold.inode);
 	inode_set_flags(hold.inode, 0, COW_INODE_FLAGS);
 	ret = sb_rdonly(hold.sb) ? -EROFS : dbd_notify_change(dentry, &attr);
 	inode_set_flags(hold.inode, COW_INODE_FLAGS, COW_INODE_FLAGS);
 	inode_unlock(hold.inode);
-	sb_end_write(hold.sb);
 	dput(dentry);
 put:
 	hold_put(&hold);
@@ -607,8 +605,15 @@ put:
 int cow_shrink(struct cow_file *cow)
 {
 	u64 size = cow->layout.data_start << COW_BLOCK_SHIFT;
-	int ret = cow_truncate(cow, size);
+	struct super_block *sb = cow_hold_sb(cow);
+	int ret;
 
+	if (IS_ERR(sb))
+		return PTR_ERR(sb);
+	sb_start_write(sb);
+	ret = cow_truncate(cow, size);
+	sb_end_write(sb);
+	deactivate_super(sb);
 	if (!ret)
 		cow->fsize = size;
 	/* The blocks behind the new end may be the file system's again. */

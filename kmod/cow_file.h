@@ -110,7 +110,7 @@ struct super_block *cow_hold_sb(struct cow_file *cow);
 
 /*
  * Gives back what is behind byte @size of the file, which nobody uses. Process
- * context.
+ * context, with write access to the file system (sb_start_write()).
  */
 int cow_truncate(struct cow_file *cow, u64 size);
 /*

@@ -122,13 +122,15 @@ static void close_cow(struct open_cow *o)
 
 /* ---- a step ---- */
 
-static int check_space(struct file *file, u64 bytes, u64 reserved)
+static int check_space(struct dbd_grow *g, struct open_cow *o, u64 bytes, u64 reserved)
 {
 	struct kstatfs st;
-	int ret = vfs_statfs(&file->f_path, &st);
+	int ret = vfs_statfs(&o->file->f_path, &st);
 
 	if (ret)
 		return ret;
+	if (g->snap->cow->fsize + bytes > o->sb->s_maxbytes)
+		return -EFBIG;
 	if (bytes + reserved < bytes || st.f_bavail < DIV_ROUND_UP_ULL(bytes + reserved, st.f_bsize)) {
 		dbd_refuse("%llu bytes are free, %llu are to be added and %llu to stay free",
 			   st.f_bavail * st.f_bsize, bytes, reserved);
@@ -143,19 +145,16 @@ static int extend(struct dbd_grow *g, struct open_cow *o, u64 bytes, struct cow_
 	struct cow_file *cow = g->snap->cow;
 	int ret;
 
-	if (cow->fsize + bytes > o->sb->s_maxbytes)
-		return -EFBIG;
-	/* Not to wait for somebody's thaw here. */
-	if (!sb_start_write_trylock(o->sb)) {
-		dbd_refuse("its file system is frozen");
-		return -EBUSY;
-	}
 	ret = o->file->f_op->fallocate(o->file, 0, cow->fsize, bytes);
-	if (ret)
+	if (ret) {
 		dbd_refuse("the file system cannot give %llu bytes: %d", bytes, ret);
-	else
-		ret = cow_extents_ask(ext, o->file, cow->fsize + bytes, g->snap->bdev);
-	sb_end_write(o->sb);
+		return ret;
+	}
+	ret = cow_extents_ask(ext, o->file, cow->fsize + bytes, g->snap->bdev);
+	if (!ret && !cow_extents_begin(ext, &cow->extents)) {
+		dbd_err("the COW file %s was moved on disk", cow->path);
+		ret = -EIO;
+	}
 	return ret;
 }
 
@@ -220,34 +219,31 @@ static struct cow_runs *find_room(struct dbd_grow *g, const struct cow_extents *
 	return runs;
 }
 
+/* With write access to the file system. */
 static int step_of(struct dbd_grow *g, struct open_cow *o, u64 bytes)
 {
 	struct cow_file *cow = g->snap->cow;
-	u64 size = cow->fsize, blocks;
 	struct cow_extents ext = {};
 	struct cow_runs *runs;
+	u64 blocks;
 	int ret, undo;
 
 	ret = extend(g, o, bytes, &ext);
-	if (!ret && !cow_extents_begin(&ext, &cow->extents)) {
-		dbd_err("the COW file %s was moved on disk", cow->path);
-		ret = -EIO;
-	}
 	if (!ret) {
-		runs = find_room(g, &ext, size >> COW_BLOCK_SHIFT,
-				 (size + bytes) >> COW_BLOCK_SHIFT, &blocks);
+		runs = find_room(g, &ext, cow->fsize >> COW_BLOCK_SHIFT,
+				 (cow->fsize + bytes) >> COW_BLOCK_SHIFT, &blocks);
 		ret = PTR_ERR_OR_ZERO(runs);
 	}
 	if (ret) {
 		cow_extents_free(&ext);
-		undo = cow_truncate(cow, size);
+		undo = cow_truncate(cow, cow->fsize);
 		if (undo)
 			dbd_warn("%s: the COW file stays longer than it is used: %d",
 				 g->bdev_path, undo);
 		return ret;
 	}
 	cow_extents_replace(&cow->extents, &ext);
-	WRITE_ONCE(cow->fsize, size + bytes);
+	WRITE_ONCE(cow->fsize, cow->fsize + bytes);
 	dbd_info("/dev/datto%u: %llu bytes more for the COW file, %llu blocks of them usable",
 		 g->snap->minor, bytes, blocks);
 	cow_room_add(&g->snap->room, runs);
@@ -262,9 +258,15 @@ static int grow_locked(struct dbd_grow *g, u64 bytes, u64 reserved)
 	ret = open_cow(g, &o);
 	if (ret)
 		return ret;
-	ret = check_space(o.file, bytes, reserved);
-	if (!ret)
+	ret = check_space(g, &o, bytes, reserved);
+	/* Not to wait for somebody's thaw here. */
+	if (!ret && !sb_start_write_trylock(o.sb)) {
+		dbd_refuse("its file system is frozen");
+		ret = -EBUSY;
+	} else if (!ret) {
 		ret = step_of(g, &o, bytes);
+		sb_end_write(o.sb);
+	}
 	close_cow(&o);
 	return ret;
 }
