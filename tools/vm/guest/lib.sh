@@ -1,6 +1,8 @@
 # Helpers for cases. Sourced under `set -Eeuo pipefail`: a command that fails ends the case.
 
 export LC_ALL=C
+# mkfs.xfs makes file systems of less than 300 MB only for tests, which tell it so.
+export TEST_DIR=yes TEST_DEV=yes QA_CHECK_FS=yes
 KO=/share/guest/dattobd.ko
 MNT=/mnt/a
 
@@ -106,7 +108,7 @@ make_fs() {
 	shift
 	wipefs -qa "$device"
 	case $FS in
-	ext4) mkfs.ext4 -q -F "$@" "$device" ;;
+	ext[234]) mkfs.$FS -q -F "$@" "$device" ;;
 	xfs) mkfs.xfs -q -f "$@" "$device" ;;
 	*) fail "no file system $FS" ;;
 	esac
@@ -128,7 +130,7 @@ mount_snapshot() {
 # No problem in the file system of an unmounted device or image.
 check_fs() {
 	case $FS in
-	ext4) e2fsck -fn "$1" ;;
+	ext[234]) e2fsck -fn "$1" ;;
 	xfs) xfs_repair -n "$1" ;;
 	esac >/tmp/fsck.log 2>&1 || {
 		cat /tmp/fsck.log

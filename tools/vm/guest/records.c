@@ -3,11 +3,16 @@
  * Writes files whose every sector says what it is, and checks them: a sector that was lost, torn,
  * or put elsewhere shows.
  *
- *   records write [-m buffered|direct|mmap] [-t SECONDS | -n OPS] [-b MAX_KIB] [-r SEED] [-p PAUSE_MS]
- *         FILE MIB
- *       random overwrites of random length, until told to stop by SIGTERM at the latest
+ *   records write [-m MODE] [-t SECONDS | -n OPS] [-b MAX_KIB] [-r SEED] [-p PAUSE_MS] [-s]
+ *         [-u SECTORS] [-o OFFSET] FILE MIB
+ *       random overwrites of random length, until told to stop by SIGTERM at the latest. MODE:
+ *       buffered, direct, mmap, dsync (direct and O_DSYNC), range (sync_file_range after each),
+ *       uring (direct, 8 at a time). -s: fdatasync after each; -u: lengths and places are multiples
+ *       of so many sectors (8, 1 when not direct). FILE may be a device: from byte OFFSET on, MIB 0
+ *       for all that is behind it
  *   records fill [-r SEED] FILE MIB
  *       every sector once, in order
+ *   records holes FILE           takes every second 4096 bytes out of the file
  *   records verify FILE          each sector is zero or a record of this file at this place
  *   records ring [-m buffered|direct] [-t SECONDS] [-s] [-p PAUSE_MS] FILE SLOTS LOG
  *       write i goes to slot i % SLOTS, and its number to LOG when it has returned (-s: fsync first)
@@ -24,10 +29,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <linux/fs.h>
 #include <time.h>
 #include <unistd.h>
+#include "uring.h"
 
 #define SECTOR 512
 #define WORDS (SECTOR / 8)
@@ -89,22 +97,38 @@ static int blank(const uint64_t *s)
 
 struct options {
 	const char *mode;
-	unsigned long seconds, ops, max_kib, pause_ms;
-	uint64_t seed;
+	unsigned long seconds, ops, max_kib, pause_ms, unit;
+	uint64_t seed, offset;
 	int sync;
 };
 
-static int open_file(const char *name, const char *mode, off_t bytes)
+static int is(const struct options *o, const char *mode)
 {
-	int fd = open(name, O_RDWR | O_CREAT | (!strcmp(mode, "direct") ? O_DIRECT : 0), 0644);
+	return !strcmp(o->mode, mode);
+}
+
+static int open_file(const struct options *o, const char *name, off_t bytes)
+{
+	int flags = is(o, "direct") || is(o, "uring") ? O_DIRECT : is(o, "dsync") ? O_DIRECT | O_DSYNC : 0;
+	int fd = open(name, O_RDWR | O_CREAT | flags, 0644);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st))
 		die("%s: %s", name, strerror(errno));
 	/* A mapping of a hole finds out too late that the disk is full. */
-	if (st.st_size < bytes && posix_fallocate(fd, 0, bytes))
+	if (S_ISREG(st.st_mode) && st.st_size < bytes && posix_fallocate(fd, 0, bytes))
 		die("%s: no room for %jd bytes", name, (intmax_t)bytes);
 	return fd;
+}
+
+/* Sectors from the offset to the end of a device. */
+static uint64_t sectors_behind(int fd, const char *name, uint64_t offset)
+{
+	uint64_t bytes;
+
+	if (ioctl(fd, BLKGETSIZE64, &bytes) || bytes <= offset)
+		die("%s: nothing behind byte %" PRIu64, name, offset);
+	return (bytes - offset) / SECTOR;
 }
 
 static void put(int fd, const void *buf, size_t n, off_t at)
@@ -115,44 +139,86 @@ static void put(int fd, const void *buf, size_t n, off_t at)
 		die("write of %zu at %jd: %s", n, (intmax_t)at, r < 0 ? strerror(errno) : "short");
 }
 
-static int write_random(const struct options *o, const char *name, unsigned long mib)
-{
-	off_t bytes = (off_t)mib << 20;
-	int fd = open_file(name, o->mode, bytes), direct = !strcmp(o->mode, "direct");
-	int mapped = !strcmp(o->mode, "mmap");
-	uint64_t rng = mix(o->seed + 1), sectors = (uint64_t)bytes / SECTOR, unit = direct ? 8 : 1;
-	uint64_t *buf, done = 0;
-	char *map = NULL;
-	time_t end = time(NULL) + (time_t)o->seconds;
+/* How each mode writes; @n bytes of @buf to @at of the file. */
+struct writer {
+	const struct options *o;
+	int fd;
+	char *map; /* of the region that begins at the offset */
+	struct uring ring;
+};
 
-	if (posix_memalign((void **)&buf, 4096, o->max_kib << 10))
-		die("out of memory");
-	if (mapped) {
-		map = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-		if (map == MAP_FAILED)
+static void write_one(struct writer *w, const void *buf, size_t n, uint64_t at)
+{
+	if (w->map)
+		memcpy(w->map + at - w->o->offset, buf, n);
+	else if (is(w->o, "uring")) {
+		if (uring_write(&w->ring, w->fd, buf, (uint32_t)n, at) < 0)
+			die("io_uring: %s", strerror(errno));
+	} else
+		put(w->fd, buf, n, (off_t)at);
+	if (is(w->o, "range") && sync_file_range(w->fd, (off_t)at, (off_t)n, SYNC_FILE_RANGE_WAIT_BEFORE |
+			SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER))
+		die("sync_file_range: %s", strerror(errno));
+	if (w->o->sync && fdatasync(w->fd))
+		die("fdatasync: %s", strerror(errno));
+}
+
+static void writer_init(struct writer *w, const struct options *o, int fd, uint64_t sectors)
+{
+	w->o = o;
+	w->fd = fd;
+	if (is(o, "uring") && uring_open(&w->ring))
+		die("io_uring: %s", strerror(errno));
+	if (is(o, "mmap")) {
+		w->map = mmap(NULL, sectors * SECTOR, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)o->offset);
+		if (w->map == MAP_FAILED)
 			die("mmap: %s", strerror(errno));
 	}
-	while (!stop && (o->ops ? done < o->ops : time(NULL) < end)) {
-		uint64_t first, count;
+}
 
-		rng = mix(rng + 0x9e3779b97f4a7c15ULL);
-		count = (1 + rng % (o->max_kib * 2 / unit)) * unit;
-		rng = mix(rng + 0x9e3779b97f4a7c15ULL);
-		first = rng % (sectors / unit) * unit;
-		if (count > sectors - first)
-			count = sectors - first;
-		done++;
-		for (uint64_t i = 0; i < count; i++)
-			fill(buf + i * WORDS, first + i, o->seed << 40 | done);
-		if (mapped)
-			memcpy(map + first * SECTOR, buf, count * SECTOR);
-		else
-			put(fd, buf, count * SECTOR, (off_t)(first * SECTOR));
-		if (o->sync && fdatasync(fd))
-			die("fdatasync: %s", strerror(errno));
+static int write_random(const struct options *o, const char *name, unsigned long mib)
+{
+	int fd = open_file(o, name, (off_t)(o->offset + (mib << 20)));
+	uint64_t sectors = mib ? mib << 11 : sectors_behind(fd, name, o->offset);
+	uint64_t unit = o->unit ? o->unit : is(o, "direct") || is(o, "dsync") || is(o, "uring") ? 8 : 1;
+	uint64_t rng = mix(o->seed + 1), done = 0, *bufs[URING_DEPTH];
+	unsigned int i, at_once = is(o, "uring") ? URING_DEPTH : 1;
+	time_t end = time(NULL) + (time_t)o->seconds;
+	struct writer w = { 0 };
+
+	writer_init(&w, o, fd, sectors);
+	for (i = 0; i < at_once; i++)
+		if (posix_memalign((void **)&bufs[i], 4096, o->max_kib << 10))
+			die("out of memory");
+	while (!stop && (o->ops ? done < o->ops : time(NULL) < end)) {
+		uint64_t first[URING_DEPTH], next[URING_DEPTH];
+
+		for (i = 0; i < at_once; i++) {
+			uint64_t count, s;
+			unsigned int j;
+
+			rng = mix(rng + 0x9e3779b97f4a7c15ULL);
+			count = (1 + rng % (o->max_kib * 2 / unit)) * unit;
+			rng = mix(rng + 0x9e3779b97f4a7c15ULL);
+			first[i] = rng % (sectors / unit) * unit;
+			if (count > sectors - first[i])
+				count = sectors - first[i];
+			next[i] = first[i] + count;
+			/* Two writes of one sector at the same time have no defined result. */
+			for (j = 0; j < i && (first[j] >= next[i] || first[i] >= next[j]); j++)
+				;
+			if (j < i)
+				break;
+			done++;
+			for (s = first[i]; s < next[i]; s++)
+				fill(bufs[i] + (s - first[i]) * WORDS, s, o->seed << 40 | done);
+			write_one(&w, bufs[i], count * SECTOR, o->offset + first[i] * SECTOR);
+		}
+		if (is(o, "uring") && uring_wait(&w.ring))
+			die("a write by io_uring failed or was short");
 		usleep((useconds_t)o->pause_ms * 1000);
 	}
-	if (mapped && msync(map, (size_t)bytes, MS_SYNC))
+	if (w.map && msync(w.map, sectors * SECTOR, MS_SYNC))
 		die("msync: %s", strerror(errno));
 	if (fsync(fd) || close(fd))
 		die("fsync: %s", strerror(errno));
@@ -162,7 +228,7 @@ static int write_random(const struct options *o, const char *name, unsigned long
 
 static int write_all(const struct options *o, const char *name, unsigned long mib)
 {
-	int fd = open_file(name, "buffered", (off_t)mib << 20);
+	int fd = open_file(o, name, (off_t)mib << 20);
 	uint64_t *buf = malloc(1 << 20);
 
 	for (uint64_t m = 0; m < mib; m++) {
@@ -173,6 +239,19 @@ static int write_all(const struct options *o, const char *name, unsigned long mi
 	if (fsync(fd) || close(fd))
 		die("fsync: %s", strerror(errno));
 	return 0;
+}
+
+static int punch(const char *name)
+{
+	int fd = open(name, O_RDWR);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st))
+		die("%s: %s", name, strerror(errno));
+	for (off_t at = 0; at + SLOT <= st.st_size; at += 2 * SLOT)
+		if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, SLOT))
+			die("%s: hole at %jd: %s", name, (intmax_t)at, strerror(errno));
+	return fsync(fd);
 }
 
 static int verify(const char *name)
@@ -204,7 +283,7 @@ static int verify(const char *name)
 
 static int ring(const struct options *o, const char *name, uint64_t slots, const char *log)
 {
-	int fd = open_file(name, o->mode, (off_t)(slots * SLOT));
+	int fd = open_file(o, name, (off_t)(slots * SLOT));
 	int out = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0644);
 	time_t end = time(NULL) + (time_t)o->seconds;
 	uint64_t *buf;
@@ -264,13 +343,13 @@ static int ring_verify(const char *name, uint64_t slots)
 
 int main(int argc, char **argv)
 {
-	struct options o = { "buffered", 5, 0, 256, 0, 1, 0 };
+	struct options o = { .mode = "buffered", .seconds = 5, .max_kib = 256, .seed = 1 };
 	const char *cmd = argc > 1 ? argv[1] : "";
 	int c;
 
 	signal(SIGTERM, on_term);
 	optind = 2;
-	while ((c = getopt(argc, argv, "m:t:n:b:r:p:s")) != -1) {
+	while ((c = getopt(argc, argv, "m:t:n:b:r:p:u:o:s")) != -1) {
 		switch (c) {
 		case 'm': o.mode = optarg; break;
 		case 't': o.seconds = strtoul(optarg, NULL, 10); break;
@@ -278,6 +357,8 @@ int main(int argc, char **argv)
 		case 'b': o.max_kib = strtoul(optarg, NULL, 10); break;
 		case 'r': o.seed = strtoull(optarg, NULL, 10); break;
 		case 'p': o.pause_ms = strtoul(optarg, NULL, 10); break;
+		case 'u': o.unit = strtoul(optarg, NULL, 10); break;
+		case 'o': o.offset = strtoull(optarg, NULL, 10); break;
 		case 's': o.sync = 1; break;
 		default: return 2;
 		}
@@ -288,12 +369,14 @@ int main(int argc, char **argv)
 		return write_random(&o, argv[0], strtoul(argv[1], NULL, 10));
 	if (!strcmp(cmd, "fill") && argc == 2)
 		return write_all(&o, argv[0], strtoul(argv[1], NULL, 10));
+	if (!strcmp(cmd, "holes") && argc == 1)
+		return punch(argv[0]);
 	if (!strcmp(cmd, "verify") && argc == 1)
 		return verify(argv[0]);
 	if (!strcmp(cmd, "ring") && argc == 3)
 		return ring(&o, argv[0], strtoull(argv[1], NULL, 10), argv[2]);
 	if (!strcmp(cmd, "ring-verify") && argc == 2)
 		return ring_verify(argv[0], strtoull(argv[1], NULL, 10));
-	fputs("usage: records write|fill|verify|ring|ring-verify ...\n", stderr);
+	fputs("usage: records write|fill|holes|verify|ring|ring-verify ...\n", stderr);
 	return 2;
 }
