@@ -7,9 +7,9 @@
  * through the file system takes a hold of the super block first, for as long as
  * the call lasts.
  *
- * Header and index stay unwritten, which reads as zeros, until cow_finish():
- * a file that was not finished has no magic number and cannot be mistaken for
- * an empty map.
+ * The header reads as zeros through the file system until cow_finish(): a file
+ * that was not finished has no magic number and cannot be mistaken for an empty
+ * map.
  */
 #include <linux/cred.h>
 #include <linux/dcache.h>
@@ -20,12 +20,14 @@
 #include <linux/namei.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/statfs.h>
 
 #include "cow_file.h"
 #include "dbd.h"
 
 #define COW_INODE_FLAGS (S_SWAPFILE | S_IMMUTABLE)
 #define FINISH_BUF_BLOCKS 16u /* index blocks written at once */
+#define ZEROS_AT_ONCE (1u << 20)
 
 struct cow_pin {
 	struct fsnotify_mark mark;
@@ -430,6 +432,18 @@ int cow_check_path(const char *name, struct super_block *sb)
 	return ret;
 }
 
+/* As the file system tells it; where blocks cannot be taken ahead. */
+static int compare_room(const struct path *path, u64 size)
+{
+	struct kstatfs st;
+	int ret = vfs_statfs(path, &st);
+
+	if (ret)
+		return ret;
+	return size <= st.f_bavail * st.f_bsize + (d_inode(path->dentry)->i_blocks << SECTOR_SHIFT) ?
+		       0 : -ENOSPC;
+}
+
 /*
  * A file of that name is replaced, but not before it is known that there is
  * room for the new one: its own blocks and what it can be given beside them. It
@@ -443,6 +457,8 @@ static int check_room(const struct path *path, u64 size)
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 	ret = vfs_fallocate(file, FALLOC_FL_KEEP_SIZE, 0, size);
+	if (ret == -EOPNOTSUPP)
+		ret = compare_room(&file->f_path, size);
 	undo = vfs_truncate(&file->f_path, i_size_read(file_inode(file)));
 	filp_close(file, NULL);
 	return ret ?: undo;
@@ -506,6 +522,32 @@ out:
 	return ret;
 }
 
+/*
+ * Files of ext2 and ext3 cannot be preallocated: zeros, written, take the blocks
+ * as well. They are on disk when this returns.
+ */
+static int write_zeros(struct file *file, u64 size)
+{
+	void *zeros = kvzalloc(ZEROS_AT_ONCE, GFP_KERNEL);
+	u64 pos;
+	int ret = zeros ? 0 : -ENOMEM;
+
+	for (pos = 0; !ret && pos < size; pos += ZEROS_AT_ONCE) {
+		ret = cow_file_write(file, zeros, min(size - pos, (u64)ZEROS_AT_ONCE), pos);
+		if (!ret && fatal_signal_pending(current))
+			ret = -EINTR;
+	}
+	kvfree(zeros);
+	return ret;
+}
+
+static int allocate(struct file *file, u64 size)
+{
+	int ret = vfs_fallocate(file, 0, 0, size);
+
+	return ret == -EOPNOTSUPP ? write_zeros(file, size) : ret;
+}
+
 static int fill_file(struct cow_file *cow, struct file *file, struct super_block *sb,
 		     struct block_device *bdev)
 {
@@ -516,7 +558,7 @@ static int fill_file(struct cow_file *cow, struct file *file, struct super_block
 		return -EINVAL;
 	if (IS_DAX(inode))
 		return -EOPNOTSUPP;
-	ret = vfs_fallocate(file, 0, 0, cow->fsize);
+	ret = allocate(file, cow->fsize);
 	if (!ret)
 		ret = vfs_fsync(file, 0);
 	if (!ret && fatal_signal_pending(current))

@@ -1,6 +1,6 @@
 # File systems and files that cannot hold a COW file, or whose writes could be missed, are refused; each
 # refusal leaves nothing behind.
-# disks: 512M 512M
+# disks: 512M
 
 say "data=journal: what is synced is in the journal, not in the file's own blocks"
 umount $MNT
@@ -37,14 +37,3 @@ expect_device 0 2 0
 expect_ok dattoctl destroy 0
 expect_no_file $MNT/cow
 expect_untouched
-
-say "ext2: no preallocation"
-mkfs.ext2 -q -F $DISK2
-mkdir -p /mnt/b
-mount -t ext2 $DISK2 /mnt/b
-expect_errno EOPNOTSUPP dattoctl setup $DISK2 /mnt/b/cow 0 64
-expect_no_file /mnt/b/cow
-expect_untouched
-umount /mnt/b
-
-
