@@ -224,8 +224,11 @@ static int check_trackable(struct dbd_device *dev)
 /* What setup demands of the device and of @sb, found on it or NULL. */
 static int check_origin(struct dbd_device *dev, struct super_block *sb)
 {
+	if (!sb && dbd_bdev_claimed(dev->ref.bdev))
+		return refuse(dev, -EOPNOTSUPP,
+			      "in use, but not by an ext2, ext3, ext4 or xfs file system: only those can hold a COW file and be frozen for a snapshot");
 	if (!sb)
-		return refuse(dev, -EINVAL, "no ext4 or xfs file system is mounted from it");
+		return refuse(dev, -EINVAL, "no file system is mounted from it");
 	if (sb_rdonly(sb))
 		return refuse(dev, -EINVAL, "it is mounted read-only");
 	if (dbd_bdev_has_rw_page(dev->ref.bdev) && !strcmp(sb->s_type->name, "ext2"))

@@ -26,15 +26,37 @@ static void match_sb(struct super_block *sb, void *arg)
 		s->sb = sb;
 }
 
+/*
+ * Whether a module is loaded: get_fs_type() loads what it does not know, and
+ * looking shall load nothing.
+ */
+static bool module_loaded(const char *name)
+{
+	struct kobject *kobj = kset_find_obj(THIS_MODULE->mkobj.kobj.kset, name);
+
+	kobject_put(kobj);
+	return kobj;
+}
+
 struct super_block *dbd_origin_sb(struct block_device *bdev)
 {
-	static const char *const types[] = { "ext4", "xfs", "ext3", "ext2" };
+	static const struct {
+		const char *name, *module;
+		bool builtin;
+	} types[] = {
+		{ "ext4", "ext4", IS_BUILTIN(CONFIG_EXT4_FS) },
+		{ "xfs", "xfs", IS_BUILTIN(CONFIG_XFS_FS) },
+		{ "ext3", "ext4", IS_BUILTIN(CONFIG_EXT4_FS) },
+		{ "ext2", "ext4", IS_BUILTIN(CONFIG_EXT4_FS) },
+	};
 	struct sb_search search = { .bdev = bdev };
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(types) && !search.sb; i++) {
-		struct file_system_type *type = get_fs_type(types[i]);
+		struct file_system_type *type = NULL;
 
+		if (types[i].builtin || module_loaded(types[i].module))
+			type = get_fs_type(types[i].name);
 		if (!type)
 			continue;
 		iterate_supers_type(type, match_sb, &search);

@@ -171,6 +171,45 @@ void dbd_bdev_close(struct dbd_bdev *ref)
 	ref->bdev = NULL;
 }
 
+#if DBD_HAVE_DISK_PART0_BDEV
+static bool partition_claimed(struct gendisk *disk)
+{
+	struct block_device *part;
+	unsigned long partno;
+	bool ret = false;
+
+	rcu_read_lock();
+	xa_for_each_start(&disk->part_tbl, partno, part, 1)
+		ret |= READ_ONCE(part->bd_holder) != NULL;
+	rcu_read_unlock();
+	return ret;
+}
+#else
+static bool partition_claimed(struct gendisk *disk)
+{
+	bool ret = false;
+	int partno;
+
+	for (partno = 1; partno < disk_max_parts(disk); partno++) {
+		struct block_device *part = bdget_disk(disk, partno);
+
+		if (!part)
+			continue;
+		ret |= READ_ONCE(part->bd_holder) != NULL;
+		bdput(part);
+	}
+	return ret;
+}
+#endif
+
+bool dbd_bdev_claimed(struct block_device *bdev)
+{
+	bool ret = READ_ONCE(bdev->bd_holder);
+
+	/* A claim of a partition marks the whole disk; then nobody can have that. */
+	return ret && (bdev_is_partition(bdev) || !partition_claimed(bdev->bd_disk));
+}
+
 #if DBD_HAVE_BDEV_FREEZE
 int dbd_freeze(struct dbd_bdev *ref)
 {

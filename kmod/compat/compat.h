@@ -212,6 +212,12 @@ struct dbd_bdev {
 int dbd_bdev_open(const char *path, struct dbd_bdev *ref);
 void dbd_bdev_close(struct dbd_bdev *ref);
 
+/*
+ * Whether somebody has claimed the device itself (a file system, device-mapper,
+ * md, swap), not only some of its partitions. A snapshot in time.
+ */
+bool dbd_bdev_claimed(struct block_device *bdev);
+
 int dbd_freeze(struct dbd_bdev *ref);
 int dbd_thaw(struct dbd_bdev *ref);
 
