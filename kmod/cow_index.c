@@ -64,9 +64,14 @@ static __le64 *entries_of(struct page *page)
 	return page_address(page);
 }
 
+/* A page, what describes it, and at worst a node of the tree of its own. */
+#define BYTES_PER_PAGE (PAGE_SIZE + sizeof(struct cow_index_page) + sizeof(struct xa_node))
+
 void cow_index_set_limit(struct cow_index *index, u64 bytes)
 {
-	WRITE_ONCE(index->limit, max_t(u64, bytes >> PAGE_SHIFT, INDEX_PAGES_MIN));
+	u64 pages = div_u64(bytes - min(bytes, index->fixed_bytes), BYTES_PER_PAGE);
+
+	WRITE_ONCE(index->limit, max_t(u64, pages, INDEX_PAGES_MIN));
 }
 
 int cow_index_init(struct cow_index *index, struct cow_file *cow, struct block_device *bdev,
@@ -79,6 +84,8 @@ int cow_index_init(struct cow_index *index, struct cow_file *cow, struct block_d
 	xa_init(&index->pages);
 	INIT_LIST_HEAD(&index->lru);
 	index->nr_pages = 0;
+	/* The map's bits, and those of @on_disk. */
+	index->fixed_bytes = (cow->layout.nr_blocks + nr) / 8;
 	cow_index_set_limit(index, limit_bytes);
 	index->on_disk = kvcalloc(BITS_TO_LONGS(nr), sizeof(long), GFP_KERNEL);
 	return index->on_disk ? 0 : -ENOMEM;

@@ -24,6 +24,7 @@
  * @lru: the same, least recently used first; the writer's
  * @nr_pages: in memory; the writer's
  * @limit: most pages in memory; changed at any time
+ * @fixed_bytes: of the memory that is asked for, taken by bitmaps
  * @on_disk: bit for each page: has been written to the file
  */
 struct cow_index {
@@ -33,6 +34,7 @@ struct cow_index {
 	struct list_head lru;
 	unsigned long nr_pages;
 	unsigned long limit;
+	u64 fixed_bytes;
 	unsigned long *on_disk;
 };
 
@@ -45,7 +47,10 @@ int cow_index_init(struct cow_index *index, struct cow_file *cow, struct block_d
 		   u64 limit_bytes);
 void cow_index_destroy(struct cow_index *index);
 
-/* Any time; the next pages that are needed make it true. */
+/*
+ * @bytes: for all that is known of changed blocks, the map's bits too; some pages
+ * are left in any case. Any time; the next pages that are needed make it true.
+ */
 void cow_index_set_limit(struct cow_index *index, u64 bytes);
 
 /*
