@@ -1,6 +1,6 @@
 # The COW file grows by itself, ahead of need, as long as the space to be kept free is there.
 # fs: ext4 xfs
-# disks: 400M
+# disks: 512M
 # timeout: 400
 
 random_file $MNT/data 80

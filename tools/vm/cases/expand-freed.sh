@@ -1,7 +1,7 @@
 # Growth when there was hardly a free block at the snapshot: what was freed since holds data of the
 # snapshot, is not used for the COW file, and the snapshot keeps every byte of it.
 # fs: ext4 xfs
-# disks: 320M
+# disks: 512M
 # timeout: 400
 
 umount $MNT

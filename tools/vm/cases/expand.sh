@@ -1,7 +1,7 @@
 # The COW file of a snapshot is made larger by hand, under load and with all errors: the room is used, the
 # snapshot stays what it was, and a failed call changes nothing.
 # fs: ext4 xfs
-# disks: 320M
+# disks: 512M
 # timeout: 400
 
 random_file $MNT/data 60
