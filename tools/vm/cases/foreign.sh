@@ -8,7 +8,7 @@
 refused() {
 	dmesg -C
 	expect_errno $1 dattoctl setup $3 $4 0
-	dmesg | grep "datto: .*$2" || fail "no message about '$2': $(dmesg)"
+	dmesg | grep -q "datto: .*$2" || fail "no message about '$2': $(dmesg)"
 	expect_no_file $4
 	expect_no_device 0
 	expect_untouched
@@ -18,7 +18,7 @@ modprobe -r xfs
 say "btrfs on two devices"
 mkfs.btrfs -q -f -d raid0 -m raid1 $DISK1 $DISK2
 mkdir -p $MNT
-mount -t btrfs $DISK1 $MNT
+mount -t btrfs -o device=$DISK2 $DISK1 $MNT
 random_file $MNT/data 16
 sync
 refused EOPNOTSUPP "not by an ext2" $DISK1 $MNT/cow
@@ -88,16 +88,14 @@ echo 16 >$null/zone_size
 echo 6 >$null/zone_nr_conv
 echo 1 >$null/power
 wait_for 5 test -b /dev/nullb7
-addpart /dev/nullb7 1 32768 $((64 << 11))
-wait_for 5 test -b /dev/nullb7p1
-mkfs.ext4 -q -F /dev/nullb7p1
-mount /dev/nullb7p1 $MNT
+mkfs.ext4 -q -F /dev/nullb7 64m
+mount /dev/nullb7 $MNT
 random_file $MNT/data 8
 sync
-refused EOPNOTSUPP "zoned device" /dev/nullb7p1 $MNT/cow
+refused EOPNOTSUPP "zoned device" /dev/nullb7 $MNT/cow
 records verify $MNT/data
 umount $MNT
-check_fs /dev/nullb7p1
+check_fs /dev/nullb7
 echo 0 >$null/power
 rmdir $null
 rmmod null_blk

@@ -4,24 +4,23 @@
 # start: module
 # timeout: 500
 
-TIB=$((1 << 31)) # sectors
+AG=$((1 << 30)) # sectors: 512 GiB
 GIB=$((1 << 21))
+AGS=$(seq 0 7)
 # Where the file system's own structures are is real; the rest takes writes and forgets them.
-{
-	for ag in 0 1 2 3; do
-		real=$((ag ? 2 * GIB : 32 * GIB))
-		echo "$((ag * TIB)) $real linear $DISK1 $((ag * TIB))"
-		echo "$((ag * TIB + real)) $((TIB - real)) zero"
-	done
-} | dm_create thin
+for ag in $AGS; do
+	real=$((ag ? 2 * GIB : 32 * GIB))
+	echo "$((ag * AG)) $real linear $DISK1 $((ag * AG))"
+	echo "$((ag * AG + real)) $((AG - real)) zero"
+done | dm_create thin
 origin=/dev/mapper/thin
-mkfs.xfs -q -K -d agcount=4 -l size=64m $origin
+mkfs.xfs -q -K -d agcount=8 -l size=64m $origin
 FS=xfs mount_fs $origin $MNT
 # scatter_all write|marked FILE COUNT: over what takes writes and forgets them.
 scatter_all() {
 	local ag
-	for ag in 0 1 2 3; do
-		scatter $1 $2 $(((ag * TIB + 32 * GIB) / 8)) $(((TIB - 32 * GIB) / 8)) $(($3 / 4))
+	for ag in $AGS; do
+		scatter $1 $2 $(((ag * AG + 32 * GIB) / 8)) $(((AG - 32 * GIB) / 8)) $(($3 / 8))
 	done
 }
 cache=$((300 << 20))

@@ -41,6 +41,7 @@
 #define WORDS (SECTOR / 8)
 #define MAGIC 0x64726f6365726264ULL
 #define SLOT 4096
+#define URING_DEPTH 8
 
 static volatile sig_atomic_t stop;
 
@@ -151,10 +152,9 @@ static void write_one(struct writer *w, const void *buf, size_t n, uint64_t at)
 {
 	if (w->map)
 		memcpy(w->map + at - w->o->offset, buf, n);
-	else if (is(w->o, "uring")) {
-		if (uring_write(&w->ring, w->fd, buf, (uint32_t)n, at) < 0)
-			die("io_uring: %s", strerror(errno));
-	} else
+	else if (is(w->o, "uring"))
+		uring_write(&w->ring, w->fd, buf, (uint32_t)n, at);
+	else
 		put(w->fd, buf, n, (off_t)at);
 	if (is(w->o, "range") && sync_file_range(w->fd, (off_t)at, (off_t)n, SYNC_FILE_RANGE_WAIT_BEFORE |
 			SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER))
@@ -167,7 +167,7 @@ static void writer_init(struct writer *w, const struct options *o, int fd, uint6
 {
 	w->o = o;
 	w->fd = fd;
-	if (is(o, "uring") && uring_open(&w->ring))
+	if (is(o, "uring") && uring_open(&w->ring, URING_DEPTH))
 		die("io_uring: %s", strerror(errno));
 	if (is(o, "mmap")) {
 		w->map = mmap(NULL, sectors * SECTOR, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)o->offset);

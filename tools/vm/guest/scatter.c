@@ -18,6 +18,7 @@
 #include "uring.h"
 
 #define BLOCK 4096
+#define DEPTH 128
 
 /* A prime larger than any range: each multiple is another block. */
 static uint64_t nth(uint64_t i, uint64_t from, uint64_t blocks)
@@ -35,7 +36,7 @@ static int put_blocks(int fd, uint64_t from, uint64_t blocks, uint64_t count)
 {
 	struct uring ring;
 	void *buf;
-	int ret = uring_open(&ring);
+	int ret = uring_open(&ring, DEPTH);
 
 	if (ret)
 		return fail("io_uring", -ret);
@@ -43,8 +44,8 @@ static int put_blocks(int fd, uint64_t from, uint64_t blocks, uint64_t count)
 		return fail("memory", ENOMEM);
 	memset(buf, 0x5a, BLOCK);
 	for (uint64_t i = 0; i < count; i++) {
-		ret = uring_write(&ring, fd, buf, BLOCK, nth(i, from, blocks) * BLOCK);
-		if (!ret && (ring.in_flight == URING_DEPTH || i + 1 == count))
+		uring_write(&ring, fd, buf, BLOCK, nth(i, from, blocks) * BLOCK);
+		if (ring.in_flight == DEPTH || i + 1 == count)
 			ret = uring_wait(&ring);
 		if (ret)
 			return fail("write", -ret);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* io_uring by its system calls alone: a ring, a write into it, and waiting until all are done. */
+/* io_uring by its system calls alone: a ring, writes into it, and waiting until all are done. */
 #ifndef GUEST_URING_H
 #define GUEST_URING_H
 
@@ -11,24 +11,23 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define URING_DEPTH 8
-
 struct uring {
 	int fd;
+	unsigned int queued; /* and not submitted */
 	unsigned int in_flight;
 	uint32_t *sq_tail, *sq_mask, *sq_array, *cq_head, *cq_tail, *cq_mask;
 	struct io_uring_sqe *sqes;
 	struct io_uring_cqe *cqes;
 };
 
-static inline int uring_open(struct uring *r)
+static inline int uring_open(struct uring *r, unsigned int depth)
 {
 	struct io_uring_params p = { 0 };
 	char *sq, *cq;
 	size_t sq_bytes, cq_bytes;
 
 	memset(r, 0, sizeof(*r));
-	r->fd = (int)syscall(__NR_io_uring_setup, URING_DEPTH, &p);
+	r->fd = (int)syscall(__NR_io_uring_setup, depth, &p);
 	if (r->fd < 0)
 		return -errno;
 	sq_bytes = p.sq_off.array + p.sq_entries * sizeof(uint32_t);
@@ -49,11 +48,19 @@ static inline int uring_open(struct uring *r)
 	return 0;
 }
 
-/* Waits for all writes; -EIO if one was short, or the error of one. */
+/* Submits what is queued and waits for all; -EIO if a write was short, or the error of one. */
 static inline int uring_wait(struct uring *r)
 {
 	int ret = 0;
 
+	while (r->queued) {
+		long n = syscall(__NR_io_uring_enter, r->fd, r->queued, 0, 0, NULL, 0);
+
+		if (n < 0 && errno != EINTR && errno != EAGAIN)
+			return -errno;
+		if (n > 0)
+			r->queued -= (unsigned int)n;
+	}
 	while (r->in_flight) {
 		uint32_t head = *r->cq_head;
 
@@ -75,8 +82,8 @@ static inline int uring_wait(struct uring *r)
 	return ret;
 }
 
-/* The buffer is the kernel's until uring_wait() has returned. At most URING_DEPTH before that. */
-static inline int uring_write(struct uring *r, int fd, const void *buf, uint32_t n, uint64_t at)
+/* Queues one. The buffer is the kernel's until uring_wait(); at most @depth before that. */
+static inline void uring_write(struct uring *r, int fd, const void *buf, uint32_t n, uint64_t at)
 {
 	uint32_t tail = *r->sq_tail, slot = tail & *r->sq_mask;
 	struct io_uring_sqe *sqe = &r->sqes[slot];
@@ -90,8 +97,8 @@ static inline int uring_write(struct uring *r, int fd, const void *buf, uint32_t
 	sqe->user_data = n;
 	r->sq_array[slot] = slot;
 	__atomic_store_n(r->sq_tail, tail + 1, __ATOMIC_RELEASE);
+	r->queued++;
 	r->in_flight++;
-	return syscall(__NR_io_uring_enter, r->fd, 1, 0, 0, NULL, 0) == 1 ? 0 : -errno;
 }
 
 #endif
