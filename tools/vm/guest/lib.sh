@@ -55,7 +55,7 @@ expect_fails() {
 
 # expect_reason ERRNO TEXT ARGUMENT...: dattoctl is refused, and the driver says this about it.
 expect_reason() {
-	local want="$1 $2" got
+	local want="$1${2:+ $2}" got
 	shift 2
 	got=$(dattoctl -r "$@" 2>&1 || true)
 	got=${got/$'\n'/ }
