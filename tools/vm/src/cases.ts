@@ -16,11 +16,13 @@ export interface Case {
   readonly start: 'none' | 'module' | 'fs';
   /** The case runs this often, with the machine shut down in between. */
   readonly boots: number;
+  /** Left out of a quick run. */
+  readonly slow: boolean;
   /** Kernel messages that belong to the case. */
   readonly dmesgAllow?: RegExp;
 }
 
-const KEYS = ['disks', 'fs', 'mkfs', 'timeout', 'start', 'boots', 'dmesg-allow'];
+const KEYS = ['disks', 'fs', 'mkfs', 'timeout', 'start', 'boots', 'slow', 'dmesg-allow'];
 
 export function loadCases(patterns: readonly string[]): Case[] {
   const dir = join(toolRoot, 'cases');
@@ -45,6 +47,8 @@ export function parseCase(file: string, text: string): Case[] {
   if (!(timeout > 0)) throw new Error(`${file}: timeout is a number of seconds`);
   const boots = Number(header.get('boots') ?? 1);
   if (!(boots >= 1)) throw new Error(`${file}: boots is a number from 1`);
+  const slow = header.get('slow') ?? 'no';
+  if (slow !== 'yes' && slow !== 'no') throw new Error(`${file}: slow is yes or no`);
   const fileSystems = words('fs', 'ext4');
   const allow = header.get('dmesg-allow');
   return fileSystems.map((fs) => ({
@@ -56,6 +60,7 @@ export function parseCase(file: string, text: string): Case[] {
     timeout,
     start,
     boots,
+    slow: slow === 'yes',
     ...(allow === undefined ? {} : { dmesgAllow: new RegExp(allow) }),
   }));
 }

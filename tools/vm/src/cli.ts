@@ -21,7 +21,8 @@ const USAGE = `usage:
              [--keep DIR]                             what it leaves in ./keep
   cli.ts fixtures [--kernel NAME]                     COW files for packages/cow-format, by the real driver
   cli.ts shell  [--kernel NAME] [--disk SIZE]...      a shell in a VM
-  cli.ts test   [--kernel NAME]... [--case GLOB]... [--jobs N] [--report FILE]
+  cli.ts test   [--kernel NAME]... [--case GLOB]... [--jobs N] [--report FILE] [--quick]
+                                                      --quick: without the slow ones
   cli.ts matrix [--kernel NAME]... [--case GLOB]... [--jobs N] [--report FILE]
                                                       all cases on all kernels; FILE.json and the table FILE.md
   cli.ts list                                         kernels and cases
@@ -43,6 +44,7 @@ async function main(): Promise<number> {
       env: { type: 'string', multiple: true },
       keep: { type: 'string' },
       report: { type: 'string' },
+      quick: { type: 'boolean', default: false },
       shell: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -96,11 +98,11 @@ async function main(): Promise<number> {
         shell: false,
       });
     case 'test':
-      return test(kernels, values.case ?? [], Number(values.jobs), values.report);
+      return test(kernels, select(values.case, values.quick), Number(values.jobs), values.report);
     case 'matrix':
       return test(
         values.kernel ?? kernelNames(),
-        values.case ?? [],
+        select(values.case, values.quick),
         Number(values.jobs),
         values.report ?? join(repoRoot, 'test-results/matrix.json'),
         true,
@@ -111,15 +113,19 @@ async function main(): Promise<number> {
   }
 }
 
+function select(patterns: readonly string[] = [], quick: boolean): Case[] {
+  const cases = loadCases(patterns).filter((one) => !(quick && one.slow));
+  if (cases.length === 0) throw new Error(`no case matches ${patterns.join(' ')}`);
+  return cases;
+}
+
 async function test(
   kernels: readonly string[],
-  patterns: readonly string[],
+  cases: readonly Case[],
   jobs: number,
   report: string | undefined,
   table = false,
 ): Promise<number> {
-  const cases = loadCases(patterns);
-  if (cases.length === 0) throw new Error(`no case matches ${patterns.join(' ')}`);
   const all: CaseResult[] = [];
   for (const name of kernels) {
     all.push(...(await testOn(name, cases, jobs)));
