@@ -27,6 +27,7 @@ mkfs.ext4 -q -F $DISK2
 mkdir -p /mnt/backup
 mount $DISK2 /mnt/backup
 IMAGE=/mnt/backup/disk.img
+LATE=/mnt/backup/late.img
 start_activity $MNT
 
 say "first snapshot and full copy"
@@ -36,6 +37,8 @@ note_activity after
 [ -b /dev/datto0 ] || fail "no node when the command returns"
 update-img --full --verify /dev/datto0 $IMAGE
 prove 1 "" .datto1
+# Left out until the end, and then brought up to date in one pass.
+cp --sparse=always $IMAGE $LATE
 
 for k in 2 3; do
 	old=.datto$((k - 1)) new=.datto$k
@@ -53,14 +56,18 @@ for k in 2 3; do
 	update-img --verify /dev/datto0 $MNT/$old $IMAGE
 	prove $k $old $new
 	if [ $k = 3 ]; then
+		say "two COW files at once; one alone is refused"
+		expect_fails update-img /dev/datto0 $MNT/.datto1 $LATE
+		update-img --verify --checksum /dev/datto0 $MNT/.datto2 $MNT/.datto1 $LATE
+		expect_same -x $ACTIVITY/own $LATE /dev/datto0
 		say "a map of another snapshot is refused, and the image stays"
 		sum=$(md5sum <$IMAGE)
 		expect_fails update-img /dev/datto0 $MNT/$new $IMAGE
 		expect_eq "image" "$sum" "$(md5sum <$IMAGE)"
-		expect_eq "beside the image" "disk.img" "$(cd /mnt/backup && echo *.img*)"
+		expect_eq "beside the images" "disk.img late.img late.img.manifest" "$(cd /mnt/backup && echo *.img*)"
 	fi
-	rm $MNT/$old
 done
+rm $MNT/.datto1 $MNT/.datto2
 
 say "errors"
 expect_fails dbdctl setup-snapshot $DISK1 $MNT/other 1
