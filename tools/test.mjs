@@ -1,7 +1,7 @@
 // npm test: set-up, build, checks, unit tests, the module on the oldest and the newest kernel, the kernel cases on
 // one but the slow ones. Its last line is the sum; `npm run test:matrix` does all cases on all kernels. No dependency
 // may be imported here: on a fresh checkout there are none yet.
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bootstrap, heading, root, run, runVm } from './bootstrap.mjs';
@@ -41,8 +41,8 @@ function count(file, read) {
 function unitTests() {
   for (const group of ['packages', 'tools']) {
     for (const entry of readdirSync(join(root, group), { withFileTypes: true })) {
-      if (!entry.isDirectory()) continue;
       const cwd = join(root, group, entry.name);
+      if (!existsSync(join(cwd, 'package.json'))) continue;
       const manifest = JSON.parse(readFileSync(join(cwd, 'package.json'), 'utf8'));
       if (!manifest.scripts?.test?.startsWith('vitest')) continue;
       heading(`unit tests of ${manifest.name}`);
