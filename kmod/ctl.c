@@ -27,6 +27,8 @@ static_assert(sizeof(struct reconfigure_auto_expand_params) == 24);
 static_assert(sizeof(struct dattobd_info) == 8272);
 static_assert(sizeof(struct datto_force_inc) == 16);
 static_assert(sizeof(struct datto_failure) == 280);
+static_assert(sizeof(struct datto_group_member) == 40);
+static_assert(sizeof(struct datto_setup_group) == 24);
 
 /* A path of the caller's: -EINVAL when null, empty or too long. */
 static char *get_path(const char __user *user)
@@ -71,7 +73,9 @@ static int get_paths(struct path_pair *p, const char __user *bdev, const char __
 static int ioctl_setup(void __user *arg)
 {
 	struct setup_params params;
+	struct dbd_member member;
 	struct path_pair paths;
+	unsigned int failed;
 	int ret;
 
 	if (copy_from_user(&params, arg, sizeof(params)))
@@ -79,11 +83,14 @@ static int ioctl_setup(void __user *arg)
 	ret = get_paths(&paths, (const char __user *)params.bdev, (const char __user *)params.cow);
 	if (ret)
 		return ret;
-	if (params.fallocated_space > MIB_MAX)
-		ret = -EFBIG;
-	else
-		ret = dbd_setup(paths.bdev, paths.cow, (u64)params.fallocated_space << MIB_SHIFT,
-				params.cache_size, params.minor);
+	member = (struct dbd_member){
+		.bdev = paths.bdev,
+		.cow = paths.cow,
+		.size = (u64)params.fallocated_space << MIB_SHIFT,
+		.cache = params.cache_size,
+		.minor = params.minor,
+	};
+	ret = params.fallocated_space > MIB_MAX ? -EFBIG : dbd_setup(&member, 1, &failed);
 	put_paths(&paths);
 	return ret;
 }
@@ -157,6 +164,75 @@ static int ioctl_force_inc(void __user *arg)
 	if (ret)
 		return ret;
 	return params.pad ? -EINVAL : dbd_force_inc(params.minor);
+}
+
+/* On failure nothing of it is the caller's. */
+static int get_member(struct dbd_member *m, const struct datto_group_member __user *arg)
+{
+	struct datto_group_member params;
+	struct path_pair paths;
+	int ret;
+
+	if (copy_from_user(&params, arg, sizeof(params)))
+		return -EFAULT;
+	if (params.pad)
+		return -EINVAL;
+	if (params.fallocated_space > MIB_MAX)
+		return -EFBIG;
+	ret = get_paths(&paths, u64_to_user_ptr(params.bdev), u64_to_user_ptr(params.cow));
+	if (ret)
+		return ret;
+	*m = (struct dbd_member){
+		.bdev = paths.bdev,
+		.cow = paths.cow,
+		.size = params.fallocated_space << MIB_SHIFT,
+		.cache = params.cache_size,
+		.minor = params.minor,
+	};
+	return 0;
+}
+
+static int setup_members(struct datto_setup_group *params, struct dbd_member *members)
+{
+	const struct datto_group_member __user *arg = u64_to_user_ptr(params->members);
+	unsigned int n;
+	int ret = 0;
+
+	for (n = 0; !ret && n < params->nr; n++) {
+		params->failed = n;
+		ret = get_member(&members[n], &arg[n]);
+	}
+	if (!ret)
+		ret = dbd_setup(members, params->nr, &params->failed);
+	for (n = 0; n < params->nr; n++) {
+		kfree(members[n].bdev);
+		kfree(members[n].cow);
+	}
+	return ret;
+}
+
+static int ioctl_setup_group(void __user *arg)
+{
+	struct datto_setup_group __user *user = arg;
+	struct datto_setup_group params;
+	struct dbd_member *members;
+	u32 size;
+	int ret = get_sized(&params, sizeof(params), arg, 0, &size);
+
+	if (ret)
+		return ret;
+	if (size < sizeof(params) || !params.nr || params.nr > dbd_max_devices) {
+		dbd_refuse("a group has 1 to %u members", dbd_max_devices);
+		return -EINVAL;
+	}
+	members = kvcalloc(params.nr, sizeof(*members), GFP_KERNEL);
+	if (!members)
+		return -ENOMEM;
+	ret = setup_members(&params, members);
+	kvfree(members);
+	if (ret && put_user(params.failed, &user->failed))
+		ret = -EFAULT;
+	return ret;
 }
 
 /* An open control node. */
@@ -285,6 +361,8 @@ static int ctl_call(unsigned int cmd, void __user *arg)
 		return ioctl_expand(arg);
 	case IOCTL_RECONFIGURE_AUTO_EXPAND:
 		return ioctl_auto_expand(arg);
+	case IOCTL_SETUP_GROUP:
+		return ioctl_setup_group(arg);
 	case IOCTL_FORCE_TRANSITION_INC:
 		return ioctl_force_inc(arg);
 	default:

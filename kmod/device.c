@@ -23,6 +23,9 @@
 
 #define DBD_MINORS_MAX 256
 
+/* How long the writers of a group wait for one more of it to be frozen. */
+#define FREEZE_SECONDS 30
+
 static DEFINE_MUTEX(control_lock);
 DEFINE_MUTEX(dbd_view_lock);
 /* Changed under control and view lock; RCU for those who have neither. */
@@ -316,28 +319,6 @@ static void end_freeze(struct dbd_device *dev)
 		dbd_err("%s: cannot thaw the file system: %d", dev->path, ret);
 }
 
-/*
- * The instant of the snapshot. With the file system frozen nothing of its is in
- * flight: what the probe sees from here on is after the snapshot. Nothing is
- * allocated between freeze and thaw.
- */
-static int start_first(struct dbd_device *dev, struct super_block *sb, struct snap_parts *p,
-		       struct cow_file *cow)
-{
-	int ret;
-
-	dbd_sb_presync(sb);
-	ret = dbd_freeze(&dev->ref);
-	if (ret)
-		return ret;
-	parts_install(dev, p, cow);
-	WRITE_ONCE(dev->active, true);
-	dbd_tracker_start(&dev->tracker, p->track);
-	dbd_target_drain(&dev->tracker.target);
-	end_freeze(dev);
-	return 0;
-}
-
 /* Settings of growth end with the snapshot; a step under way is waited for. */
 static void end_growth(struct dbd_device *dev)
 {
@@ -395,49 +376,6 @@ static void table_remove(struct dbd_device *dev)
 	synchronize_rcu_expedited();
 }
 
-/* From the checked device and its file system to a running snapshot. */
-static int device_start(struct dbd_device *dev, struct super_block *sb, const char *cow_path,
-			u64 size)
-{
-	struct snap_parts parts;
-	struct cow_file *cow;
-	int ret;
-
-	cow = cow_create(cow_path, sb, dev->ref.bdev, size, NULL);
-	if (IS_ERR(cow))
-		return PTR_ERR(cow);
-	if (cow->fpos << COW_BLOCK_SHIFT >= cow->fsize)
-		dbd_warn("%s: a COW file of %llu bytes has no room for old blocks: they begin at byte %llu",
-			 dev->path, cow->fsize, cow->fpos << COW_BLOCK_SHIFT);
-	cow->seqid = 1;
-	get_random_bytes(cow->uuid, sizeof(cow->uuid));
-	ret = dbd_tracker_init(&dev->tracker, dev->minor, dev->ref.bdev, &dev->error,
-			       &dev->why, dbd_device_unsealed);
-	if (ret)
-		goto remove_cow;
-	ret = parts_make(dev, cow, dev->cache, &parts);
-	if (ret)
-		goto destroy_tracker;
-	cow_set_owner(cow, dev, dbd_device_unmounted);
-	ret = start_first(dev, sb, &parts, cow);
-	if (ret) {
-		cow_set_owner(cow, NULL, NULL);
-		parts_free(&parts);
-		goto destroy_tracker;
-	}
-	ret = dbd_device_add_disk(dev);
-	if (ret) {
-		device_stop(dev);
-		goto remove_cow;
-	}
-	return 0;
-destroy_tracker:
-	dbd_tracker_destroy(&dev->tracker);
-remove_cow:
-	cow_remove(cow);
-	return ret;
-}
-
 /* From here on the device is found; it may have been remounted read-only since. */
 static void device_publish(struct dbd_device *dev, struct super_block *sb)
 {
@@ -449,25 +387,218 @@ static void device_publish(struct dbd_device *dev, struct super_block *sb)
 	dbd_info("/dev/datto%u: snapshot 1 of %s", dev->minor, dev->path);
 }
 
-static int setup_locked(const char *bdev, const char *cow, u64 size, u64 cache, unsigned int minor)
-{
-	struct super_block *sb;
-	struct dbd_device *dev;
-	int ret;
+/* ---- first snapshots, of one device or of several at one instant ---- */
 
-	dev = device_open(bdev, cache, minor);
+/**
+ * struct newcomer - a device on its way to its first snapshot
+ * @dev: the device, not in the table yet
+ * @sb: its file system, held
+ * @cow: its COW file; NULL: not prepared
+ * @parts: what it starts with
+ * @started: the snapshot runs
+ * @frozen: its file system is frozen, by us
+ * @work: starts it
+ * @tried: @work is done
+ * @ret: of @work
+ */
+struct newcomer {
+	struct dbd_device *dev;
+	struct super_block *sb;
+	struct cow_file *cow;
+	struct snap_parts parts;
+	bool started, frozen;
+	struct work_struct work;
+	struct completion tried;
+	int ret;
+};
+
+static int newcomer_open(struct newcomer *all, unsigned int i, const struct dbd_member *m)
+{
+	struct dbd_device *dev = device_open(m->bdev, m->cache, m->minor);
+	unsigned int j;
+
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
-	sb = dbd_origin_sb(dev->ref.bdev);
-	ret = check_origin(dev, sb);
-	if (!ret)
-		ret = device_start(dev, sb, cow, size ?: default_cow_size(dev));
-	if (!ret)
-		device_publish(dev, sb);
-	if (sb)
-		deactivate_super(sb);
+	all[i].dev = dev;
+	for (j = 0; j < i; j++) {
+		if (all[j].dev->minor == dev->minor)
+			return refuse(dev, -EINVAL, "its minor is in the group twice");
+		if (all[j].dev->ref.bdev->bd_dev == dev->ref.bdev->bd_dev)
+			return refuse(dev, -EINVAL, "it is in the group twice");
+	}
+	all[i].sb = dbd_origin_sb(dev->ref.bdev);
+	return check_origin(dev, all[i].sb);
+}
+
+static int newcomer_prepare(struct newcomer *n, const struct dbd_member *m)
+{
+	struct dbd_device *dev = n->dev;
+	struct cow_file *cow;
+	int ret;
+
+	cow = cow_create(m->cow, n->sb, dev->ref.bdev, m->size ?: default_cow_size(dev), NULL);
+	if (IS_ERR(cow))
+		return PTR_ERR(cow);
+	if (cow->fpos << COW_BLOCK_SHIFT >= cow->fsize)
+		dbd_warn("%s: a COW file of %llu bytes has no room for old blocks: they begin at byte %llu",
+			 dev->path, cow->fsize, cow->fpos << COW_BLOCK_SHIFT);
+	cow->seqid = 1;
+	get_random_bytes(cow->uuid, sizeof(cow->uuid));
+	ret = dbd_tracker_init(&dev->tracker, dev->minor, dev->ref.bdev, &dev->error,
+			       &dev->why, dbd_device_unsealed);
 	if (ret)
-		dbd_device_put(dev);
+		goto remove_cow;
+	ret = parts_make(dev, cow, dev->cache, &n->parts);
+	if (ret)
+		goto destroy_tracker;
+	cow_set_owner(cow, dev, dbd_device_unmounted);
+	n->cow = cow;
+	return 0;
+destroy_tracker:
+	dbd_tracker_destroy(&dev->tracker);
+remove_cow:
+	cow_remove(cow);
+	return ret;
+}
+
+/*
+ * The instant of the snapshot is any between this and the thaw. With the file
+ * system frozen nothing of its is in flight, and what the probe sees from here on
+ * is after the snapshot. Drained at once, since what the device stands on may be
+ * frozen next. Nothing is allocated between freeze and thaw.
+ */
+static int newcomer_start(struct newcomer *n)
+{
+	struct dbd_device *dev = n->dev;
+	int ret;
+
+	ret = dbd_freeze(&dev->ref);
+	if (ret)
+		return ret;
+	n->frozen = true;
+	parts_install(dev, &n->parts, n->cow);
+	WRITE_ONCE(dev->active, true);
+	dbd_tracker_start(&dev->tracker, n->parts.track);
+	dbd_target_drain(&dev->tracker.target);
+	n->started = true;
+	return 0;
+}
+
+/* Undoes whatever was done. Not frozen. */
+static void newcomer_drop(struct newcomer *n)
+{
+	if (n->started) {
+		device_stop(n->dev);
+		cow_remove(n->cow);
+	} else if (n->cow) {
+		cow_set_owner(n->cow, NULL, NULL);
+		parts_free(&n->parts);
+		dbd_tracker_destroy(&n->dev->tracker);
+		cow_remove(n->cow);
+	}
+	if (n->dev)
+		dbd_device_put(n->dev);
+}
+
+static void newcomer_work(struct work_struct *work)
+{
+	struct newcomer *n = container_of(work, struct newcomer, work);
+
+	n->ret = newcomer_start(n);
+	complete(&n->tried);
+}
+
+static void thaw_started(struct newcomer *all, unsigned int nr)
+{
+	while (nr-- > 0) {
+		if (all[nr].frozen)
+			end_freeze(all[nr].dev);
+		all[nr].frozen = false;
+	}
+}
+
+/*
+ * Starts @all[@i], all before it being frozen. What it stands on may be a file of
+ * one of those, by whatever loop devices and networks: it is frozen then only
+ * after they are thawed, so this does not wait for ever.
+ */
+static int newcomer_start_next(struct newcomer *all, unsigned int i)
+{
+	struct newcomer *n = &all[i];
+	bool late;
+
+	if (!i)
+		return newcomer_start(n);
+	INIT_WORK(&n->work, newcomer_work);
+	init_completion(&n->tried);
+	queue_work(system_unbound_wq, &n->work);
+	late = !wait_for_completion_timeout(&n->tried, FREEZE_SECONDS * HZ);
+	if (late)
+		thaw_started(all, i);
+	flush_work(&n->work);
+	return late ? refuse(n->dev, -ETIMEDOUT,
+			     "its file system could not be frozen in time while those named before it were: one that stands on a file of another has to be named before that") :
+		      n->ret;
+}
+
+/* Freezes and starts all, then thaws all. */
+static int start_all(struct newcomer *all, unsigned int nr, unsigned int *failed)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < nr; i++)
+		dbd_sb_presync(all[i].sb);
+	for (i = 0; !ret && i < nr; i++) {
+		*failed = i;
+		ret = newcomer_start_next(all, i);
+	}
+	thaw_started(all, nr);
+	return ret;
+}
+
+static int setup_all(struct newcomer *all, const struct dbd_member *members, unsigned int nr,
+		     unsigned int *failed)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < nr; i++) {
+		*failed = i;
+		ret = newcomer_open(all, i, &members[i]);
+	}
+	for (i = 0; !ret && i < nr; i++) {
+		*failed = i;
+		ret = newcomer_prepare(&all[i], &members[i]);
+	}
+	if (!ret)
+		ret = start_all(all, nr, failed);
+	for (i = 0; !ret && i < nr; i++) {
+		*failed = i;
+		ret = dbd_device_add_disk(all[i].dev);
+	}
+	return ret;
+}
+
+static int setup_locked(const struct dbd_member *members, unsigned int nr, unsigned int *failed)
+{
+	struct newcomer *all = kvcalloc(nr, sizeof(*all), GFP_KERNEL);
+	unsigned int i;
+	int ret;
+
+	*failed = nr;
+	if (!all)
+		return -ENOMEM;
+	ret = setup_all(all, members, nr, failed);
+	for (i = 0; i < nr; i++) {
+		if (ret)
+			newcomer_drop(&all[i]);
+		else
+			device_publish(all[i].dev, all[i].sb);
+		if (all[i].sb)
+			deactivate_super(all[i].sb);
+	}
+	kvfree(all);
 	return ret;
 }
 
@@ -933,9 +1064,9 @@ static int auto_expand_locked(u64 step, u64 reserved, unsigned int minor)
 		__ret;                                       \
 	})
 
-int dbd_setup(const char *bdev, const char *cow, u64 size, u64 cache, unsigned int minor)
+int dbd_setup(const struct dbd_member *members, unsigned int nr, unsigned int *failed)
 {
-	return LOCKED(setup_locked(bdev, cow, size, cache, minor));
+	return LOCKED(setup_locked(members, nr, failed));
 }
 
 int dbd_reload(const char *bdev, const char *cow, u64 cache, unsigned int minor, bool snapshot)

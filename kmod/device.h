@@ -30,11 +30,28 @@ struct dbd_view {
 	u64 reserved;
 };
 
+/**
+ * struct dbd_member - a device to be set up
+ * @bdev: path of the block device
+ * @cow: path of the COW file
+ * @size: of it in bytes; 0: the default
+ * @cache: bytes for the index; 0: the default
+ * @minor: its number
+ */
+struct dbd_member {
+	char *bdev;
+	char *cow;
+	u64 size;
+	u64 cache;
+	unsigned int minor;
+};
+
 /*
  * The control calls, with the errors of the interface's table: a failed one
  * has changed nothing. Ioctl context. Sizes in bytes, 0: the default.
  */
-int dbd_setup(const char *bdev, const char *cow, u64 size, u64 cache, unsigned int minor);
+/* All of them at one instant, or none; *@failed: which one it is due to, or @nr. */
+int dbd_setup(const struct dbd_member *members, unsigned int nr, unsigned int *failed);
 int dbd_reload(const char *bdev, const char *cow, u64 cache, unsigned int minor, bool snapshot);
 int dbd_destroy(unsigned int minor);
 int dbd_transition_inc(unsigned int minor);

@@ -174,6 +174,45 @@ struct datto_force_inc {
 	__u32 pad;
 };
 
+/**
+ * struct datto_group_member - one device of a group
+ * @bdev: pointer to the path of the block device, as in setup_params
+ * @cow: pointer to the path of the COW file, as there
+ * @fallocated_space: size of the COW file in MiB; 0: the module's default
+ * @cache_size: memory for the index in bytes; 0: the module's default
+ * @minor: number of the device to create
+ * @pad: zero
+ */
+struct datto_group_member {
+	__u64 bdev;
+	__u64 cow;
+	__u64 fallocated_space;
+	__u64 cache_size;
+	__u32 minor;
+	__u32 pad;
+};
+
+/**
+ * struct datto_setup_group - first snapshots of several devices at one instant
+ * @size: of this struct
+ * @flags: none yet
+ * @nr: number of members, 1 to max_snap_devices
+ * @failed: out: the member that was refused, or @nr when it is due to none
+ * @members: pointer to struct datto_group_member, @nr of them
+ *
+ * All or none of the devices are set up. No write to a file system that was begun
+ * after another had returned is in a snapshot without that other one. They are
+ * frozen in the order given: one that stands on a file of another (a loop device)
+ * comes before that; if not, ETIMEDOUT after half a minute.
+ */
+struct datto_setup_group {
+	__u32 size;
+	__u32 flags;
+	__u32 nr;
+	__u32 failed;
+	__u64 members;
+};
+
 #define DATTO_REASON_SIZE 256
 
 /* For the last call on this file descriptor that was refused; @minor is zero. */
@@ -198,6 +237,7 @@ struct datto_failure {
 };
 
 #define IOCTL_FORCE_TRANSITION_INC _IO(DATTO_IOCTL_MAGIC, 0x40)
+#define IOCTL_SETUP_GROUP _IO(DATTO_IOCTL_MAGIC, 0x41)
 #define IOCTL_FAILURE _IO(DATTO_IOCTL_MAGIC, 0x42)
 
 #endif /* _UAPI_DATTOBD_H */

@@ -26,6 +26,7 @@ export const IOCTL = {
   EXPAND_COW_FILE: 0x4010910a,
   RECONFIGURE_AUTO_EXPAND: 0x4018910b,
   FORCE_TRANSITION_INC: 0x9140,
+  SETUP_GROUP: 0x9141,
   FAILURE: 0x9142,
 } as const;
 
@@ -103,6 +104,27 @@ export const STRUCTS = {
       flags: { offset: 4, size: 4 },
       minor: { offset: 8, size: 4 },
       pad: { offset: 12, size: 4 },
+    },
+  },
+  datto_group_member: {
+    size: 40,
+    fields: {
+      bdev: { offset: 0, size: 8 },
+      cow: { offset: 8, size: 8 },
+      fallocated_space: { offset: 16, size: 8 },
+      cache_size: { offset: 24, size: 8 },
+      minor: { offset: 32, size: 4 },
+      pad: { offset: 36, size: 4 },
+    },
+  },
+  datto_setup_group: {
+    size: 24,
+    fields: {
+      size: { offset: 0, size: 4 },
+      flags: { offset: 4, size: 4 },
+      nr: { offset: 8, size: 4 },
+      failed: { offset: 12, size: 4 },
+      members: { offset: 16, size: 8 },
     },
   },
   datto_failure: {

@@ -10,7 +10,7 @@ expect_errno EINVAL dattoctl raw 0x40309101 0
 expect_errno EINVAL dattoctl raw 0x5401 0
 
 say "bad pointer"
-for command in setup reload-snap reload-inc destroy trans-inc trans-snap reconfigure info free expand auto-expand force-inc failure; do
+for command in setup reload-snap reload-inc destroy trans-inc trans-snap reconfigure info free expand auto-expand force-inc group failure; do
 	expect_errno EFAULT dattoctl badptr $command
 done
 expect_errno EFAULT dattoctl setup @bad $MNT/cow 0
@@ -73,6 +73,15 @@ expect_errno EINVAL dattoctl words $force 10 0 0 1
 expect_errno EFAULT dattoctl words $force 10 0 0
 expect_errno ENOENT dattoctl words $failure c 0 0
 expect_errno EINVAL dattoctl words $failure c 2 0
+group=0x9141
+expect_errno EINVAL dattoctl words $group 18 0 0 0 0 0
+expect_errno EINVAL dattoctl words $group 18 1 1 0 0 0
+expect_errno EINVAL dattoctl words $group 18 0 19 0 0 0
+expect_errno EINVAL dattoctl words $group c 0 1
+expect_errno E2BIG dattoctl words $group 20 0 1 0 0 0 1 0
+expect_errno EFAULT dattoctl words $group 18 0 1 0 8 0
+expect_errno EINVAL dattoctl group @null $MNT/cow 0 0
+expect_errno EFAULT dattoctl group $DISK1 @bad 0 0
 expect_errno EINVAL dattoctl words $failure c 1 1
 expect_errno OK dattoctl words $failure c 1 0
 expect_errno EFAULT dattoctl words $failure 118 1 0

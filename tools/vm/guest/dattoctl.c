@@ -33,6 +33,8 @@ static const char usage[] =
 	"       dattoctl [-u] free                the lowest free minor\n"
 	"       dattoctl [-u] expand MIB MINOR\n"
 	"       dattoctl [-u] auto-expand STEP_MIB RESERVED_MIB MINOR\n"
+	"       dattoctl [-u] group BDEV COW MINOR MIB [BDEV COW MINOR MIB]...\n"
+	"                                         with -r also the member that was refused, from 0\n"
 	"       dattoctl [-u] force-inc MINOR\n"
 	"       dattoctl [-u] failure MINOR       the device's error, block and reason\n"
 	"       dattoctl [-u] words NUMBER WORD...   an ioctl on a struct of 32-bit words (hexadecimal)\n"
@@ -55,6 +57,7 @@ static const struct {
 	{ "expand", IOCTL_EXPAND_COW_FILE },
 	{ "auto-expand", IOCTL_RECONFIGURE_AUTO_EXPAND },
 	{ "force-inc", IOCTL_FORCE_TRANSITION_INC },
+	{ "group", IOCTL_SETUP_GROUP },
 	{ "failure", IOCTL_FAILURE },
 };
 
@@ -163,6 +166,31 @@ static int failure(int fd, unsigned int minor)
 	return 0;
 }
 
+static int group(int fd, int argc, char **argv)
+{
+	struct datto_group_member *members = calloc(argc, sizeof(*members));
+	struct datto_setup_group g = {
+		.size = sizeof(g),
+		.nr = (argc - 1) / 4,
+		.members = (uintptr_t)members,
+	};
+	int status;
+
+	for (unsigned int i = 0; i < g.nr; i++) {
+		char **arg = &argv[1 + 4 * i];
+
+		members[i].bdev = (uintptr_t)path(arg[0]);
+		members[i].cow = (uintptr_t)path(arg[1]);
+		members[i].minor = (unsigned int)number(arg[2], 10);
+		members[i].fallocated_space = number(arg[3], 10);
+	}
+	status = report(ioctl(fd, IOCTL_SETUP_GROUP, &g));
+	if (status && ask_reason >= 0)
+		printf("member %u\n", g.failed);
+	free(members);
+	return status;
+}
+
 /* The struct lies at the end of a page, the words the caller gives are all there is. */
 static int words(int fd, int argc, char **argv)
 {
@@ -230,6 +258,8 @@ static int run(int fd, int argc, char **argv)
 	}
 	if (!strcmp(cmd, "raw") && argc == 3)
 		return report(ioctl(fd, number(argv[1], 16), number(argv[2], 16)));
+	if (!strcmp(cmd, "group") && argc >= 5 && argc % 4 == 1)
+		return group(fd, argc, argv);
 	if (!strcmp(cmd, "words") && argc >= 3)
 		return words(fd, argc, argv);
 	if (!strcmp(cmd, "badptr") && argc == 2) {
