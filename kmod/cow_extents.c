@@ -275,11 +275,17 @@ int cow_raw_read(struct block_device *bdev, u64 pos, struct page *page, unsigned
 	return ret;
 }
 
+/* A short write is one whose end met an error: the next one tells which. */
 int cow_file_write(struct file *file, const void *buf, size_t len, loff_t pos)
 {
-	ssize_t n = kernel_write(file, buf, len, &pos);
+	ssize_t n;
 
-	return n == len ? 0 : n < 0 ? (int)n : -EIO;
+	for (; len; buf += n, len -= n) {
+		n = kernel_write(file, buf, len, &pos);
+		if (n <= 0)
+			return n ? (int)n : -EIO;
+	}
+	return 0;
 }
 
 /* A nonce, so that what an earlier file left on the disk does not pass. */
