@@ -1,6 +1,7 @@
 # Setup, transitions and destroy again and again while the origin is written and the snapshot read.
 # fs: ext4 xfs
 # timeout: 240
+# slow: xfs
 
 random_file $MNT/a 32
 random_file $MNT/b 32

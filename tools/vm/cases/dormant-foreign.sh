@@ -4,6 +4,7 @@
 # disks: 512M 512M
 # timeout: 300
 # dmesg-allow: (I/O error|Buffer I/O error).*datto0
+# slow: xfs
 
 # check_new: the file system made anew is whole, and stays so while it is being filled.
 check_new() {

@@ -3,6 +3,7 @@
 # fs: ext4 xfs
 # timeout: 300
 # dmesg-allow: (I/O error|Buffer I/O error).*datto0
+# slow: xfs
 
 bytes=$(dev_bytes $DISK1)
 random_file $MNT/data 32

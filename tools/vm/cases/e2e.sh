@@ -3,6 +3,7 @@
 # disks: 320M 1G
 # fs: ext4 xfs
 # timeout: 900
+# slow: xfs
 
 # Success is silent and exits 0.
 quietly() {

@@ -3,6 +3,7 @@
 # fs: ext4 xfs
 # disks: 512M
 # timeout: 400
+# slow: xfs
 
 umount $MNT
 [ "$FS" = ext4 ] && make_fs $DISK1 -m 0 || make_fs $DISK1

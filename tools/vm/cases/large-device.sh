@@ -3,6 +3,7 @@
 # disks: 4T
 # start: module
 # timeout: 500
+# slow: yes
 
 AG=$((1 << 30)) # sectors: 512 GiB
 GIB=$((1 << 21))

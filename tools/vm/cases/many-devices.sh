@@ -2,6 +2,7 @@
 # 25th finds no minor.
 # disks: 1G
 # timeout: 400
+# slow: yes
 
 N=24
 for i in $(seq 0 $((N - 1))); do

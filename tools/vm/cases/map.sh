@@ -2,6 +2,7 @@
 # and the next is marked in the COW file between them.
 # fs: ext4 xfs
 # timeout: 240
+# slow: xfs
 
 bytes=$(dev_bytes $DISK1)
 random_file $MNT/a 48

@@ -4,6 +4,7 @@
 # disks: 320M 512M
 # timeout: 400
 # dmesg-allow: (I/O error|Buffer I/O error).*datto0
+# slow: xfs
 
 . /share/guest/activity.sh
 mkfs.ext4 -q -F $DISK2

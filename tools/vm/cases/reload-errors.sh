@@ -3,6 +3,7 @@
 # fs: ext4 xfs
 # disks: 512M 512M
 # timeout: 300
+# slow: xfs
 
 # refused MODE COW ERROR: reloaded, and mounted; the state stays unverified.
 refused() {

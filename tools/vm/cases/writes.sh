@@ -4,6 +4,7 @@
 # fs: ext4 xfs
 # start: module
 # timeout: 400
+# slow: xfs
 
 . /share/guest/proof.sh
 FS_MIB=72

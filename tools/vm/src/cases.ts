@@ -47,9 +47,11 @@ export function parseCase(file: string, text: string): Case[] {
   if (!(timeout > 0)) throw new Error(`${file}: timeout is a number of seconds`);
   const boots = Number(header.get('boots') ?? 1);
   if (!(boots >= 1)) throw new Error(`${file}: boots is a number from 1`);
-  const slow = header.get('slow') ?? 'no';
-  if (slow !== 'yes' && slow !== 'no') throw new Error(`${file}: slow is yes or no`);
   const fileSystems = words('fs', 'ext4');
+  const slow = words('slow', '');
+  if (!slow.every((word) => word === 'yes' || fileSystems.includes(word))) {
+    throw new Error(`${file}: slow is yes, or some of ${fileSystems.join(' ')}`);
+  }
   const allow = header.get('dmesg-allow');
   return fileSystems.map((fs) => ({
     name: fileSystems.length > 1 ? `${name}@${fs}` : name,
@@ -60,7 +62,7 @@ export function parseCase(file: string, text: string): Case[] {
     timeout,
     start,
     boots,
-    slow: slow === 'yes',
+    slow: slow.includes('yes') || slow.includes(fs),
     ...(allow === undefined ? {} : { dmesgAllow: new RegExp(allow) }),
   }));
 }

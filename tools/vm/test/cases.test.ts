@@ -26,7 +26,13 @@ describe('a case', () => {
     expect(cases[0]?.disks).toEqual([1024 * MIB, 67110400]);
   });
 
-  it.each(['# disk: 1G\n', '# start: later\n', '# timeout: soon\n', '# disks: 1X\n'])(
+  it('is slow as a whole, or on some of its file systems', () => {
+    const slow = (text: string) => parseCase('/x/s.sh', text).map((one) => one.slow);
+    expect(slow('# fs: ext4 xfs\n# slow: yes\n')).toEqual([true, true]);
+    expect(slow('# fs: ext4 xfs\n# slow: xfs\n')).toEqual([false, true]);
+  });
+
+  it.each(['# slow: no\n', '# disk: 1G\n', '# start: later\n', '# timeout: soon\n', '# disks: 1X\n'])(
     'with a header that is wrong is refused: %j',
     (text) => {
       expect(() => parseCase('/x/wrong.sh', text)).toThrow();
