@@ -5,13 +5,13 @@
 
 . /share/guest/proof.sh
 random_file $MNT/data 4
-# What is free is 12 MiB in crumbs of 4 KiB, and little else.
-fallocate -l 24M $MNT/crumbs
+# What is free is 16 MiB in crumbs of 4 KiB, and little else.
+fallocate -l 32M $MNT/crumbs
 sync
-fallocate -l $(($(stat -f -c '%a * %S' $MNT) - (2 << 20))) $MNT/filler
+fallocate -l $(($(stat -f -c '%f * %S' $MNT) - (2 << 20))) $MNT/filler
 records holes $MNT/crumbs
 sync
-prove_begin $DISK1 $MNT 0 11
+prove_begin $DISK1 $MNT 0 15
 pieces=$(wc -l </tmp/proof0/own1)
 echo "the COW file has $pieces pieces"
 [ $pieces -gt 2000 ] || fail "that is too few for this case"

@@ -3,6 +3,7 @@
 # disks: 1G 320M
 # fs: ext4 xfs
 # timeout: 400
+# slow: xfs
 
 mkdir -p /mnt/b /mnt/c
 make_fs $DISK2

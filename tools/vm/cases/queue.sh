@@ -1,6 +1,6 @@
 # The queue of the origin's disk is frozen again and again, by changing its scheduler, its number of
 # requests and its limits, while writes are held and the instant is waited for. Nothing hangs.
-# disks: 128M
+# disks: 192M
 # timeout: 200
 
 random_file $MNT/a 24
