@@ -32,12 +32,15 @@ describe('a case', () => {
     expect(slow('# fs: ext4 xfs\n# slow: xfs\n')).toEqual([false, true]);
   });
 
-  it.each(['# slow: no\n', '# disk: 1G\n', '# start: later\n', '# timeout: soon\n', '# disks: 1X\n'])(
-    'with a header that is wrong is refused: %j',
-    (text) => {
-      expect(() => parseCase('/x/wrong.sh', text)).toThrow();
-    },
-  );
+  it.each([
+    '# slow: no\n',
+    '# disk: 1G\n',
+    '# start: later\n',
+    '# timeout: soon\n',
+    '# disks: 1X\n',
+  ])('with a header that is wrong is refused: %j', (text) => {
+    expect(() => parseCase('/x/wrong.sh', text)).toThrow();
+  });
 
   it('takes its disks from a pool that is enough for each', () => {
     const cases = [
