@@ -11,6 +11,7 @@ import type { JsonSchema } from './json.js';
  * - `size` digits, or a number with a unit (`2GiB`, `512M`); a `bigint` in `unit`
  * - `minor` digits up to 2^32-1; a `number`
  * - `device` a minor, or the path of a tracked device or its snapshot; a {@link DeviceRef}
+ * - `new-device` a device to be tracked, its COW file and perhaps its minor; a {@link NewDeviceRef}
  * - `choice` one of `choices`
  */
 export type Kind =
@@ -22,10 +23,19 @@ export type Kind =
   | 'size'
   | 'minor'
   | 'device'
+  | 'new-device'
   | 'choice';
 
 /** A device as the user names it. */
 export type DeviceRef = { readonly minor: number } | { readonly path: string };
+
+/** A device that is to be tracked, in one word: `/dev/sdb1:/mnt/.datto1:0`. */
+export interface NewDeviceRef {
+  readonly blockDevice: string;
+  /** Absolute path. */
+  readonly cowFile: string;
+  readonly minor: number | undefined;
+}
 
 interface Parameter {
   /** Lower-case words. The value's key is this in camelCase: `cow file` is `cowFile`. */
@@ -58,6 +68,13 @@ export interface Option extends Omit<Parameter, 'kind'> {
   /** How the value is shown: `BYTES`. Not for a flag. */
   readonly value?: string;
   readonly repeated?: boolean;
+  /**
+   * Of a repeated option: with it the command has no arguments, words in their places are more of
+   * its values.
+   */
+  readonly insteadOfArguments?: boolean;
+  /** What `--json` writes with it, where that is not what the command writes. */
+  readonly output?: JsonOutput;
 }
 
 /** An example: arguments as typed in a shell, and what it does. */
@@ -109,7 +126,9 @@ type Plain<P> = P extends { kind: 'flag' }
         ? number
         : P extends { kind: 'device' }
           ? DeviceRef
-          : string;
+          : P extends { kind: 'new-device' }
+            ? NewDeviceRef
+            : string;
 
 type ArgumentValue<P> = P extends { repeated: true }
   ? readonly Plain<P>[]
@@ -123,9 +142,16 @@ type OptionValue<P> = P extends { kind: 'flag' }
     ? readonly Plain<P>[]
     : Plain<P> | undefined;
 
+/** Undefined where an option of the command can stand instead of all its arguments. */
+type Unless<O extends readonly Option[]> = [
+  Extract<O[number], { insteadOfArguments: true }>,
+] extends [never]
+  ? never
+  : undefined;
+
 /** The checked values of a call. A flag that is not given is false, an option undefined. */
 export type Values<A extends readonly Argument[], O extends readonly Option[]> = {
-  readonly [P in A[number] as Camel<P['name']>]: ArgumentValue<P>;
+  readonly [P in A[number] as Camel<P['name']>]: ArgumentValue<P> | Unless<O>;
 } & { readonly [P in O[number] as Camel<P['name']>]: OptionValue<P> };
 
 /** A command as it is written down; `run` gets values of the types that its parameters say. */
@@ -207,17 +233,42 @@ export function argumentUsage({ label, name, optional, repeated }: Argument): st
   return optional ? `[${text}]` : text;
 }
 
-/** `-c BYTES`, `--json`. */
-export function optionUsage({ letter, name, value }: Option): string {
+/** `-c BYTES`, `--json`, `--group MEMBER...`. */
+export function optionUsage({ letter, name, value, insteadOfArguments }: Option): string {
   const flag = letter === undefined ? `--${name}` : `-${letter}`;
-  return value === undefined ? flag : `${flag} ${value}`;
+  if (value === undefined) return flag;
+  return `${flag} ${value}${insteadOfArguments ? '...' : ''}`;
 }
 
-/** `setup-snapshot [-c BYTES] <block device>`, as a line of help. */
-export function usageOf(command: Command): string {
+/** One way to call a command: its options, and what comes after them. */
+export interface Form {
+  readonly options: readonly Option[];
+  readonly rest: readonly Argument[] | Option;
+}
+
+/** With arguments, and with each option that can stand instead of them. */
+export function formsOf({ options, arguments: places }: Command): readonly Form[] {
+  const common = options.filter(({ insteadOfArguments }) => !insteadOfArguments);
   return [
-    command.name,
-    ...command.options.map((option) => `[${optionUsage(option)}]`),
-    ...command.arguments.map(argumentUsage),
-  ].join(' ');
+    { options: common, rest: places },
+    ...options
+      .filter(({ insteadOfArguments }) => insteadOfArguments)
+      .map((rest) => ({ options: common, rest })),
+  ];
+}
+
+/** `setup-snapshot [-c BYTES] <block device>`, as lines of help. */
+export function usagesOf(command: Command): string[] {
+  return formsOf(command).map(({ options, rest }) =>
+    [
+      command.name,
+      ...options.map((option) => `[${optionUsage(option)}]`),
+      ...('name' in rest ? [optionUsage(rest)] : rest.map(argumentUsage)),
+    ].join(' '),
+  );
+}
+
+/** What a command's `--json` can write. */
+export function outputsOf({ output, options }: Command): readonly JsonOutput[] {
+  return [output, ...options.map((option) => option.output)].filter((one) => one !== undefined);
 }

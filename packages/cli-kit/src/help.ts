@@ -7,7 +7,7 @@ import {
   optionsOf,
   type Program,
   singleCommand,
-  usageOf,
+  usagesOf,
 } from './definition.js';
 import { EXIT_CODES } from './exit-code.js';
 import { type Paint, wrap } from './terminal.js';
@@ -26,10 +26,12 @@ export function commandHelp<Tools>(
   style: HelpStyle,
 ): string {
   const single = singleCommand(program) !== undefined;
-  const usage = single ? usageOf(command) : `${program.name} ${usageOf(command)}`;
+  const prefix = single ? '' : `${program.name} `;
   const { width, usageWidth, paint } = style;
   const parts = [
-    hanging(`Usage: ${usage}`, usageWidth),
+    usagesOf(command)
+      .map((usage, i) => hanging(`${i === 0 ? 'Usage: ' : '       '}${prefix}${usage}`, usageWidth))
+      .join('\n'),
     wrap(`${command.summary}.`, width),
     ...(command.description ?? []).map((text) => wrap(plain(text), width)),
     section(
@@ -58,9 +60,11 @@ export function commandHelp<Tools>(
 export function programHelp<Tools>(program: Program<Tools>, style: HelpStyle): string {
   const { width, usageWidth, paint } = style;
   const { name } = program;
-  const verbs = commandsOf(program).map(
-    (command) =>
-      `${hanging(`  ${name} ${usageOf(command)}`, usageWidth)}\n${wrap(command.summary, width, '      ')}`,
+  const verbs = commandsOf(program).map((command) =>
+    [
+      ...usagesOf(command).map((usage) => hanging(`  ${name} ${usage}`, usageWidth)),
+      wrap(command.summary, width, '      '),
+    ].join('\n'),
   );
   return [
     hanging(`Usage: ${name} <command> [options] [arguments]`, usageWidth),

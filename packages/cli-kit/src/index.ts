@@ -8,10 +8,11 @@ export {
   type Example,
   type JsonOutput,
   type Kind,
+  type NewDeviceRef,
   type Option,
   type Program,
   singleCommand,
-  usageOf,
+  usagesOf,
   type Values,
 } from './definition.js';
 export { EXIT, EXIT_CODES, type ExitName } from './exit-code.js';

@@ -54,9 +54,12 @@ export class Output {
     this.stderr.write(`${text}\n`);
   }
 
-  /** The one document of a command's `--json`; the key `schema` is put first. */
-  document(data: JsonObject): void {
-    this.print(toJson({ schema: this.#format?.schema, ...data }));
+  /**
+   * The one document of a command's `--json`; the key `schema` is put first.
+   * @param format that of the option that was given, where it has one of its own
+   */
+  document(data: JsonObject, format = this.#format): void {
+    this.print(toJson({ schema: format?.schema, ...data }));
   }
 
   /** A line of a `--json` that is a stream; the key `schema` is put first. */

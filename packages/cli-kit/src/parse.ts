@@ -72,15 +72,28 @@ function parseCall<Tools>(command: Command<Tools>, args: readonly string[]): Par
   const given = new Map<string, string[]>();
   const places: string[] = [];
   for (const token of tokens) {
-    if (token.kind === 'positional') places.push(token.value);
+    if (token.kind === 'positional') {
+      const taker = options.find((one) => one.insteadOfArguments && given.has(one.name));
+      if (taker === undefined) places.push(token.value);
+      else given.get(taker.name)?.push(token.value);
+    }
     if (token.kind !== 'option') continue;
     if (token.name === 'version' && token.rawName === '--version') return { kind: 'version' };
     const option = options.find(({ name }) => name === token.name);
     if (option === undefined) throw unknownOption(token.rawName, options);
     if (option.name === 'help') return { kind: 'help', command };
-    given.set(option.name, [...(given.get(option.name) ?? []), optionText(option, token)]);
+    const before = option.insteadOfArguments ? places.splice(0) : [];
+    given.set(option.name, [
+      ...(given.get(option.name) ?? []),
+      ...before,
+      optionText(option, token),
+    ]);
   }
-  const values = { ...argumentValues(command, places), ...optionValues(command, given) };
+  const instead = options.some((one) => one.insteadOfArguments && given.has(one.name));
+  const values = {
+    ...(instead ? {} : argumentValues(command, places)),
+    ...optionValues(command, given),
+  };
   return { kind: 'run', command, json: given.has('json'), values };
 }
 

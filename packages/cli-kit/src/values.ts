@@ -1,5 +1,5 @@
 /** Texts of a command line, checked and turned into values. */
-import type { DeviceRef, Kind } from './definition.js';
+import type { DeviceRef, Kind, NewDeviceRef } from './definition.js';
 import { UsageError } from './usage-error.js';
 
 interface Parameter {
@@ -22,7 +22,7 @@ export function parseValue(
   what: string,
   text: string,
   { kind, choices, min, max, unit }: Parameter,
-): string | bigint | number | DeviceRef {
+): string | bigint | number | DeviceRef | NewDeviceRef {
   switch (kind) {
     case 'number':
       return atLeast(what, parseNumber(what, text, max ?? U64_MAX), min);
@@ -32,6 +32,8 @@ export function parseValue(
       return Number(parseNumber(what, text, U32_MAX));
     case 'device':
       return parseDevice(what, text);
+    case 'new-device':
+      return parseNewDevice(what, text);
     case 'choice':
       if (choices?.includes(text)) return text;
       throw new UsageError(`${what} must be one of ${choices?.join(', ')}, not ${quote(text)}`);
@@ -92,6 +94,25 @@ function parseDevice(what: string, text: string): DeviceRef {
   throw new UsageError(
     `${what} must be a minor in digits, or the path of a device such as /dev/sdb1, not ${quote(text)}`,
   );
+}
+
+/**
+ * The first colon before a slash ends the device, digits after the last one are the minor: paths may
+ * have colons of their own, and a COW file whose name ends as a minor does takes one more.
+ */
+function parseNewDevice(what: string, text: string): NewDeviceRef {
+  const match = /^(.+?):(\/.*?)(?::([0-9]*))?$/s.exec(text);
+  if (match === null) {
+    throw new UsageError(
+      `${what} must be a device, the absolute path of its COW file and perhaps a minor, such as /dev/sdb1:/mnt/.datto1:0, not ${quote(text)}`,
+    );
+  }
+  const [, blockDevice = '', cowFile = '', minor = ''] = match;
+  return {
+    blockDevice,
+    cowFile,
+    minor: minor === '' ? undefined : Number(parseNumber(`the minor of ${what}`, minor, U32_MAX)),
+  };
 }
 
 function atMost(what: string, number: bigint, max: bigint, text: string): bigint {

@@ -39,6 +39,7 @@ it('a manual shows every part', () => {
   for (const part of [
     '.It Cm begin',
     'Ar cow-file',
+    '.Fl -many Ar DEV:COW ...',
     '.Op Fl f Ar MIB',
     '.It 130',
     '\\(lqnothing\\(rq',
@@ -75,6 +76,7 @@ describe.each([
     expect(inShell('demo', 'begin', '--mode', '')).toEqual(['fast', 'safe']);
     expect(inShell('demo-copy', '--mode', '')).toEqual(['a', 'b']);
     expect(inShell('demo', 'begin', '-f', '')).toEqual([]);
+    expect(inShell('demo', 'begin', '--many', '/dev/nul')).toEqual(['/dev/null']);
   });
 
   it('offers what a place is for', () => {
@@ -107,6 +109,7 @@ describe('completion in zsh', () => {
     expect(screen('demo be')).toContain('demo begin');
     expect(screen('demo begin --mode ')).toMatch(/fast +safe/);
     expect(screen('demo end 1')).toContain('demo end 12');
+    expect(screen('demo begin --many x --ma')).toContain('--many x --many');
   });
 
   it('of a program without verbs', () => {
@@ -123,6 +126,8 @@ it('the reference names each part', () => {
     '## begin',
     '`-f, --cow-size MIB`',
     'demo.begin.v1.json',
+    'JSON: with `--many` one object of schema `demo.many.v1`',
+    '\ndemo begin [-f MIB] [--mode MODE] [-s] [-t TAG] --many DEV:COW...\n',
     '| 9 | partial copy |',
   ]) {
     expect(text).toContain(part);
@@ -135,4 +140,5 @@ it('schemas are valid, and say no to what is missing', () => {
   expect(validate({ schema: 'demo.begin.v1', minor: 1 })).toBe(true);
   expect(validate({ schema: 'demo.begin.v2', minor: 1 })).toBe(false);
   expect(validate({ schema: 'demo.begin.v1' })).toBe(false);
+  expect(generatedFiles(verbs)).toHaveProperty('schema/demo\\.many\\.v1\\.json');
 });

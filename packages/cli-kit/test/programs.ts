@@ -1,5 +1,11 @@
 /** Two programs to try everything on: one with verbs, one without. */
-import { commandFactory, type Program, record, UsageError } from '../src/index.js';
+import {
+  commandFactory,
+  type NewDeviceRef,
+  type Program,
+  record,
+  UsageError,
+} from '../src/index.js';
 
 export interface Tools {
   /** Gets what a command was called with. */
@@ -29,6 +35,15 @@ const begin = define({
     { name: 'mode', kind: 'choice', choices: ['fast', 'safe'], value: 'MODE', summary: 'how' },
     { name: 'show', letter: 's', kind: 'flag', summary: 'print the minor' },
     { name: 'tag', letter: 't', kind: 'text', repeated: true, value: 'TAG', summary: 'a word' },
+    {
+      name: 'many',
+      kind: 'new-device',
+      repeated: true,
+      insteadOfArguments: true,
+      value: 'DEV:COW',
+      summary: 'several',
+      output: { schema: 'demo.many.v1', json: record({ devices: { type: 'integer' } }) },
+    },
   ],
   examples: [{ args: '/dev/sdb1 /mnt/a', summary: 'an example' }],
   output: { schema: 'demo.begin.v1', json: record({ minor: { type: 'integer' } }) },
@@ -38,6 +53,9 @@ const begin = define({
     const minor: number | undefined = values.minor;
     const size: bigint | undefined = values.cowSize;
     const mode: 'fast' | 'safe' | undefined = values.mode;
+    values.many satisfies readonly NewDeviceRef[];
+    // @ts-expect-error: with --many there are no arguments.
+    values.cowFile satisfies string;
     if (json) out.document({ minor: minor ?? 7, size, mode });
     return undefined;
   },

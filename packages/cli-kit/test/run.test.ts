@@ -42,6 +42,7 @@ describe('a program with verbs', () => {
             mode: 'safe',
             show: true,
             tag: ['x', 'y'],
+            many: [],
           },
         ],
       ],
@@ -50,9 +51,35 @@ describe('a program with verbs', () => {
 
   it('leaves out what is optional', async () => {
     expect((await call(verbs, ['begin', '/dev/a', '/b'])).seen).toEqual([
-      ['begin', { blockDevice: '/dev/a', cowFile: '/b', show: false, tag: [] }],
+      ['begin', { blockDevice: '/dev/a', cowFile: '/b', show: false, tag: [], many: [] }],
     ]);
     expect((await call(verbs, ['begin', '/dev/a', '--', '/-b'])).code).toBe(0);
+  });
+
+  it('takes an option, and words, instead of the arguments', async () => {
+    const many = (...words: string[]) => call(verbs, ['begin', '--show', ...words]);
+    const a = { blockDevice: '/dev/a', cowFile: '/b', minor: undefined };
+    const c = { blockDevice: '/dev/c', cowFile: '/d:1:x', minor: 7 };
+    const { seen } = await many('--many', '/dev/a:/b', '/dev/c:/d:1:x:7');
+    expect(seen).toEqual([['begin', { show: true, tag: [], many: [a, c] }]]);
+    for (const words of [
+      ['--many=/dev/a:/b', '--many', '/dev/c:/d:1:x:007'],
+      ['/dev/a:/b:', '--many', '/dev/c:/d:1:x:7'],
+      ['/dev/a:/b', '--many', '/dev/c:/d:1:x:7', '--'],
+    ]) {
+      expect((await many(...words)).seen).toEqual(seen);
+    }
+    const byPath = '/dev/disk/by-path/pci-0000:00:1f.2-ata-1';
+    expect((await many('--many', `${byPath}:/b:1:`)).seen).toMatchObject([
+      ['begin', { many: [{ blockDevice: byPath, cowFile: '/b:1', minor: undefined }] }],
+    ]);
+    expect(await many('--many')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--many needs a value: --many DEV:COW'),
+    });
+    for (const word of ['/dev/a', 'a:b', ':/b', '/dev/a:/b:4294967296', '']) {
+      expect([word, (await many('--many', '/dev/a:/b', word)).code]).toEqual([word, 2]);
+    }
   });
 
   it('takes a device as minor or path', async () => {
@@ -119,7 +146,9 @@ describe('a program with verbs', () => {
       expect(stdout).toContain('3    driver absent: the dattobd driver is not loaded.');
     }
     const help = await call(verbs, ['help', 'begin']);
-    expect(help.stdout).toContain('[<minor>]');
+    expect(help.stdout).toMatch(
+      /^Usage: demo begin .*\[<minor>\]\n {7}demo begin .* \[-t TAG\] --many DEV:COW\.\.\.\n/,
+    );
     expect((await call(verbs, ['begin', '--help', '--nonsense'])).stdout).toBe(help.stdout);
     expect((await call(verbs, ['--version'])).stdout).toBe('1.2.3\n');
     expect((await call(verbs, ['begin', '--version'])).stdout).toBe('1.2.3\n');

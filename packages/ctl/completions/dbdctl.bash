@@ -28,7 +28,7 @@ _dbdctl() {
 			expect=''
 		elif [[ $word == -* ]]; then
 			case $verb:$word in
-			setup-snapshot:--cache-size | setup-snapshot:-c | setup-snapshot:--cow-size | setup-snapshot:-f | reload-snapshot:--cache-size | reload-snapshot:-c | reload-incremental:--cache-size | reload-incremental:-c | transition-to-snapshot:--cow-size | transition-to-snapshot:-f | reconfigure:--cache-size | reconfigure:-c | reconfigure-auto-expand:--reserved-space | reconfigure-auto-expand:-r | watch:--interval | watch:-n | watch:--count | changed:--device-size | changed:--format | inspect:--device-size | inspect:--html) expect=$word ;;
+			setup-snapshot:--cache-size | setup-snapshot:-c | setup-snapshot:--cow-size | setup-snapshot:-f | setup-snapshot:--group | reload-snapshot:--cache-size | reload-snapshot:-c | reload-incremental:--cache-size | reload-incremental:-c | transition-to-snapshot:--cow-size | transition-to-snapshot:-f | reconfigure:--cache-size | reconfigure:-c | reconfigure-auto-expand:--reserved-space | reconfigure-auto-expand:-r | watch:--interval | watch:-n | watch:--count | changed:--device-size | changed:--format | inspect:--device-size | inspect:--html) expect=$word ;;
 			esac
 		elif [[ ! $verb ]]; then
 			verb=$word
@@ -38,6 +38,7 @@ _dbdctl() {
 	done
 	if [[ $expect ]]; then
 		case $verb:$expect in
+		setup-snapshot:--group) _dbdctl_files "${cur:-/dev/}" ;;
 		changed:--format) _dbdctl_words 'text csv jsonl' ;;
 		inspect:--html) _dbdctl_files ;;
 		esac
@@ -48,7 +49,7 @@ _dbdctl() {
 	help) [[ $place == 0 ]] && _dbdctl_words 'setup-snapshot reload-snapshot reload-incremental destroy transition-to-incremental transition-to-snapshot reconfigure expand-cow-file reconfigure-auto-expand list info watch get-free-minor changed inspect doctor' ;;
 	setup-snapshot)
 		if [[ $cur == -* ]]; then
-			_dbdctl_words '--cache-size -c --cow-size -f --show --dry-run --json --help -h'
+			_dbdctl_words '--cache-size -c --cow-size -f --show --dry-run --group --json --help -h'
 		else
 			case $place in
 			0) _dbdctl_files "${cur:-/dev/}" ;;

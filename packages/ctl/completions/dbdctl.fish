@@ -41,11 +41,12 @@ complete -c dbdctl -n '__fish_seen_subcommand_from setup-snapshot' -l cache-size
 complete -c dbdctl -n '__fish_seen_subcommand_from setup-snapshot' -l cow-size -s f -x -d 'size of the COW file: MiB, or a size such as 2GiB (0: the default, or what the device used last)'
 complete -c dbdctl -n '__fish_seen_subcommand_from setup-snapshot' -l show -d 'print the minor of the new device'
 complete -c dbdctl -n '__fish_seen_subcommand_from setup-snapshot' -l dry-run -d 'check, and say what would be done; do nothing'
+complete -c dbdctl -n '__fish_seen_subcommand_from setup-snapshot' -l group -r -F -a '(__fish_complete_path /dev/)' -d 'several devices at one instant, all or none of them; each with its COW file, and its minor or the lowest free one'
 complete -c dbdctl -n '__fish_seen_subcommand_from setup-snapshot' -l json -d 'print JSON with a versioned schema, errors too'
 complete -c dbdctl -n '__fish_seen_subcommand_from setup-snapshot' -l help -s h -d 'print help, and do nothing else'
-complete -c dbdctl -n '__fish_seen_subcommand_from setup-snapshot; and __dbdctl_place 1 --cache-size -c --cow-size -f' -F -a '(__fish_complete_path /dev/)'
-complete -c dbdctl -n '__fish_seen_subcommand_from setup-snapshot; and __dbdctl_place 2 --cache-size -c --cow-size -f' -F
-complete -c dbdctl -n '__fish_seen_subcommand_from setup-snapshot; and __dbdctl_place 3 --cache-size -c --cow-size -f' -a '(__dbdctl_minors)'
+complete -c dbdctl -n '__fish_seen_subcommand_from setup-snapshot; and __dbdctl_place 1 --cache-size -c --cow-size -f --group' -F -a '(__fish_complete_path /dev/)'
+complete -c dbdctl -n '__fish_seen_subcommand_from setup-snapshot; and __dbdctl_place 2 --cache-size -c --cow-size -f --group' -F
+complete -c dbdctl -n '__fish_seen_subcommand_from setup-snapshot; and __dbdctl_place 3 --cache-size -c --cow-size -f --group' -a '(__dbdctl_minors)'
 
 complete -c dbdctl -n '__fish_use_subcommand' -a reload-snapshot -d 'Take up a snapshot after a reboot, before the device is mounted'
 complete -c dbdctl -n '__fish_seen_subcommand_from reload-snapshot' -l cache-size -s c -x -d 'memory for the index: bytes, or a size such as 8MiB (0: the module\'s default)'

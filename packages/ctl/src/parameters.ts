@@ -1,5 +1,6 @@
 /** Arguments and options that several commands share. */
 import type { Argument, Option } from '@dbd/cli-kit';
+import { GROUP_CHANGE } from './schemas.js';
 
 export const BLOCK_DEVICE = {
   name: 'block device',
@@ -66,6 +67,17 @@ export const SHOW = {
   name: 'show',
   kind: 'flag',
   summary: 'print the minor of the new device',
+} as const satisfies Option;
+
+export const GROUP = {
+  name: 'group',
+  kind: 'new-device',
+  value: 'DEVICE:COW_FILE[:MINOR]',
+  repeated: true,
+  insteadOfArguments: true,
+  summary:
+    'several devices at one instant, all or none of them; each with its COW file, and its minor or the lowest free one',
+  output: GROUP_CHANGE,
 } as const satisfies Option;
 
 export const FORCE = {

@@ -66,3 +66,30 @@ export const CHANGE = {
     },
   }),
 } as const;
+
+/** The same of several devices at one instant. */
+export const GROUP_CHANGE = {
+  schema: 'dbdctl.group.v1',
+  json: record({
+    command: text('the verb'),
+    dryRun: { type: 'boolean', description: 'true: nothing was done' },
+    plan: text('what is done, in words'),
+    freezeOrder: {
+      type: 'array',
+      items: { type: 'integer' },
+      description: 'the minors in the order in which their file systems are frozen',
+    },
+    members: {
+      type: 'array',
+      description: 'as they were given',
+      items: record({
+        minor: integer('of the device'),
+        blockDevice: text('as it was given'),
+        cowFile: text('as it was given'),
+        device: {
+          oneOf: [{ ...DEVICE, description: 'as it is afterwards' }, { type: 'null' }],
+        },
+      }),
+    },
+  }),
+} as const;

@@ -18,6 +18,10 @@ export class MemoryHost implements Host {
   arch = 'x64';
 
   text = async (path: string) => this.texts.get(path);
+  names = async (path: string) => {
+    const below = [...this.texts.keys()].filter((name) => name.startsWith(`${path}/`));
+    return [...new Set(below.map((name) => name.slice(path.length + 1).split('/')[0] as string))];
+  };
   file = async (path: string) => this.files.get(await this.resolve(path));
   resolve = async (path: string) => this.links.get(path) ?? path;
   freeBytes = async (path: string) => this.free.get(path);
@@ -53,6 +57,18 @@ export class Machine {
 
   addDirectory(path: string, dev: string): void {
     this.host.files.set(path, { kind: 'directory', dev, rdev: '0:0' });
+  }
+
+  /** One more disk, mounted at a directory of its own. */
+  addMounted(path: string, number: string, at: string, standsOn?: string): void {
+    const device = { bytes: 2 ** 30, mountPoint: at, freeMib: 500 };
+    this.driver.blockDevices.set(path, standsOn === undefined ? device : { ...device, standsOn });
+    this.addDisk(path, number, 2 ** 30);
+    this.addDirectory(at, number);
+    this.host.free.set(at, 500 * 2 ** 20);
+    const line = `40 25 ${number} / ${at} rw shared:1 - ext4 ${path} rw\n`;
+    const before = this.host.texts.get('/proc/self/mountinfo') ?? '';
+    this.host.texts.set('/proc/self/mountinfo', before + line);
   }
 
   /** Instead of what was mounted before. */

@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "layout.h"
 #include "syscalls.h"
@@ -28,13 +29,16 @@ class Call : public Napi::AsyncWorker {
  public:
   using Work = std::function<dbd_result(State&)>;
   using Give = std::function<Value(Napi::Env, const State&)>;
+  // Adds to the error what `state` tells of it.
+  using Blame = std::function<void(Napi::Error&, const State&)>;
 
-  Call(Napi::Env env, State state, Work work, Give give)
+  Call(Napi::Env env, State state, Work work, Give give, Blame blame)
       : AsyncWorker(env, "dbd_ioctl"),
         deferred_(Napi::Promise::Deferred::New(env)),
         state_(std::move(state)),
         work_(std::move(work)),
-        give_(std::move(give)) {}
+        give_(std::move(give)),
+        blame_(std::move(blame)) {}
 
   Napi::Promise Start() {
     Napi::Promise promise = deferred_.Promise();
@@ -55,6 +59,7 @@ class Call : public Napi::AsyncWorker {
     error.Set("errno", Napi::Number::New(Env(), result_.err));
     error.Set("syscall", Napi::String::New(Env(), result_.syscall));
     if (result_.reason[0] != 0) error.Set("reason", Napi::String::New(Env(), result_.reason));
+    if (blame_) blame_(error, state_);
     deferred_.Reject(error.Value());
   }
 
@@ -63,14 +68,24 @@ class Call : public Napi::AsyncWorker {
   State state_;
   Work work_;
   Give give_;
+  Blame blame_;
   dbd_result result_{0, "", ""};
 };
 
 template <typename State>
 Value Start(Env env, State state, typename Call<State>::Work work,
-            typename Call<State>::Give give) {
-  return (new Call<State>(env, std::move(state), std::move(work), std::move(give)))->Start();
+            typename Call<State>::Give give, typename Call<State>::Blame blame = nullptr) {
+  return (new Call<State>(env, std::move(state), std::move(work), std::move(give),
+                          std::move(blame)))
+      ->Start();
 }
+
+// One device of a group.
+struct Member {
+  datto_group_member params{};
+  std::string bdev;
+  std::string cow;
+};
 
 // Reads a call's arguments in order. After the first that is wrong an exception is pending, `ok()`
 // is false, and the rest reads as zero.
@@ -80,8 +95,47 @@ class Arguments {
 
   bool ok() const { return ok_; }
 
-  std::string Path() {
-    Value value = info_[at_++];
+  std::string Path() { return ToPath(Next()); }
+
+  uint64_t U64() { return ToU64(Next()); }
+
+  int64_t I64() {
+    Value value = Next();
+    if (!value.IsBigInt()) return Fail<Napi::TypeError>("a bigint"), 0;
+    bool lossless = false;
+    int64_t number = value.As<Napi::BigInt>().Int64Value(&lossless);
+    if (!lossless) Fail<Napi::RangeError>("a 64-bit integer");
+    return number;
+  }
+
+  uint32_t U32() { return Integer<uint32_t>(Next(), "a 32-bit unsigned integer"); }
+
+  int32_t I32() { return Integer<int32_t>(Next(), "a 32-bit integer"); }
+
+  std::vector<Member> Members() {
+    Value value = Next();
+    std::vector<Member> members;
+    if (!value.IsArray()) return Fail<Napi::TypeError>("an array"), members;
+    Napi::Array array = value.As<Napi::Array>();
+    for (uint32_t i = 0; ok_ && i < array.Length(); i++) {
+      Value element = array.Get(i);
+      if (!element.IsObject()) return Fail<Napi::TypeError>("an array of members"), members;
+      Napi::Object object = element.As<Napi::Object>();
+      Member member;
+      member.bdev = ToPath(object.Get("bdev"));
+      member.cow = ToPath(object.Get("cow"));
+      member.params.fallocated_space = ToU64(object.Get("mib"));
+      member.params.cache_size = ToU64(object.Get("cache"));
+      member.params.minor = Integer<uint32_t>(object.Get("minor"), "a 32-bit unsigned integer");
+      members.push_back(std::move(member));
+    }
+    return members;
+  }
+
+ private:
+  Value Next() { return info_[at_++]; }
+
+  std::string ToPath(Value value) {
     if (!value.IsString()) return Fail<Napi::TypeError>("a path"), std::string();
     std::string path = value.As<Napi::String>().Utf8Value();
     if (path.find('\0') != std::string::npos || path.size() >= DATTO_PATH_SIZE) {
@@ -90,8 +144,7 @@ class Arguments {
     return path;
   }
 
-  uint64_t U64() {
-    Value value = info_[at_++];
+  uint64_t ToU64(Value value) {
     if (!value.IsBigInt()) return Fail<Napi::TypeError>("a bigint"), 0;
     bool lossless = false;
     uint64_t number = value.As<Napi::BigInt>().Uint64Value(&lossless);
@@ -99,23 +152,8 @@ class Arguments {
     return number;
   }
 
-  int64_t I64() {
-    Value value = info_[at_++];
-    if (!value.IsBigInt()) return Fail<Napi::TypeError>("a bigint"), 0;
-    bool lossless = false;
-    int64_t number = value.As<Napi::BigInt>().Int64Value(&lossless);
-    if (!lossless) Fail<Napi::RangeError>("a 64-bit integer");
-    return number;
-  }
-
-  uint32_t U32() { return Integer<uint32_t>("a 32-bit unsigned integer"); }
-
-  int32_t I32() { return Integer<int32_t>("a 32-bit integer"); }
-
- private:
   template <typename T>
-  T Integer(const char* expected) {
-    Value value = info_[at_++];
+  T Integer(Value value, const char* expected) {
     if (!value.IsNumber()) return Fail<Napi::TypeError>("a number"), 0;
     double number = value.As<Napi::Number>().DoubleValue();
     // The comparison is false for NaN; the cast is defined inside the range only.
@@ -293,6 +331,41 @@ Value ForceTransitionInc(const CallbackInfo& info) {
   return arguments.ok() ? Control(info.Env(), IOCTL_FORCE_TRANSITION_INC, params) : Value();
 }
 
+Value SetupGroup(const CallbackInfo& info) {
+  struct State {
+    std::vector<Member> members;
+    uint32_t failed = 0;
+  };
+  Arguments arguments(info);
+  State state;
+  state.members = arguments.Members();
+  if (!arguments.ok()) return Value();
+  return Start<State>(
+      info.Env(), std::move(state),
+      [](State& s) {
+        std::vector<datto_group_member> members;
+        for (Member& member : s.members) {
+          member.params.bdev = reinterpret_cast<uintptr_t>(member.bdev.data());
+          member.params.cow = reinterpret_cast<uintptr_t>(member.cow.data());
+          members.push_back(member.params);
+        }
+        datto_setup_group params{};
+        params.size = sizeof(params);
+        params.nr = static_cast<uint32_t>(members.size());
+        // An older driver leaves it: then it is due to none of the members.
+        params.failed = params.nr;
+        params.members = reinterpret_cast<uintptr_t>(members.data());
+        dbd_result result = dbd_control(IOCTL_SETUP_GROUP, &params);
+        s.failed = params.failed;
+        return result;
+      },
+      [](Env env, const State&) { return Nothing(env); },
+      [](Napi::Error& error, const State& s) {
+        if (s.failed >= s.members.size()) return;
+        error.Set("member", Napi::Number::New(error.Env(), s.failed));
+      });
+}
+
 Value Failure(const CallbackInfo& info) {
   Arguments arguments(info);
   datto_failure params{};
@@ -392,6 +465,7 @@ Napi::Object Init(Env env, Napi::Object exports) {
   add("expandCowFile", ExpandCowFile);
   add("reconfigureAutoExpand", ReconfigureAutoExpand);
   add("forceTransitionInc", ForceTransitionInc);
+  add("setupGroup", SetupGroup);
   add("failure", Failure);
   add("deviceSize", DeviceSize);
   add("logicalBlockSize", LogicalBlockSize);

@@ -68,6 +68,21 @@ FIELD(datto_force_inc, flags, 4, 4);
 FIELD(datto_force_inc, minor, 8, 4);
 FIELD(datto_force_inc, pad, 12, 4);
 
+SIZE(datto_group_member, 40);
+FIELD(datto_group_member, bdev, 0, 8);
+FIELD(datto_group_member, cow, 8, 8);
+FIELD(datto_group_member, fallocated_space, 16, 8);
+FIELD(datto_group_member, cache_size, 24, 8);
+FIELD(datto_group_member, minor, 32, 4);
+FIELD(datto_group_member, pad, 36, 4);
+
+SIZE(datto_setup_group, 24);
+FIELD(datto_setup_group, size, 0, 4);
+FIELD(datto_setup_group, flags, 4, 4);
+FIELD(datto_setup_group, nr, 8, 4);
+FIELD(datto_setup_group, failed, 12, 4);
+FIELD(datto_setup_group, members, 16, 8);
+
 SIZE(datto_failure, 280);
 FIELD(datto_failure, size, 0, 4);
 FIELD(datto_failure, flags, 4, 4);
@@ -88,6 +103,7 @@ NUMBER(IOCTL_GET_FREE, 0x80049109);
 NUMBER(IOCTL_EXPAND_COW_FILE, 0x4010910a);
 NUMBER(IOCTL_RECONFIGURE_AUTO_EXPAND, 0x4018910b);
 NUMBER(IOCTL_FORCE_TRANSITION_INC, 0x9140);
+NUMBER(IOCTL_SETUP_GROUP, 0x9141);
 NUMBER(IOCTL_FAILURE, 0x9142);
 
 #undef FIELD

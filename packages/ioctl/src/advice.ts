@@ -19,12 +19,16 @@ const notBlock: Text = (s) => `${s.blockDevice} is not a block device. Give the 
 const noSpace: Text = () =>
   'there is not enough free space on the file system for the COW file. Free some, or ask for a smaller one with -f';
 const isDirectory: Text = (s) => `${s.cowFile} is a directory. Name a file that does not exist yet`;
+const tooLarge: Text = () => 'a file cannot be as large as that. Ask for less';
+const cannotTrack: Text = (s) =>
+  `${s.blockDevice} is of a kind that cannot be tracked: in use by something else than an ext2, ext3, ext4 or xfs file system, zoned, or written past the block layer`;
 const badMinor = (s: Subject) => `${minor(s)} is not below the module's max_snap_devices`;
 const onlySnapshot: Text = (s) =>
   `${badMinor(s)}, or the device is not in active snapshot mode, or has failed. See its state and error in /proc/datto-info`;
 
 const SETUP: Causes = {
-  EBUSY: minorInUse,
+  EBUSY: (s) =>
+    `${minor(s)} is in use, or the file system of ${s.blockDevice} is frozen. Choose another minor or destroy that device, or thaw it (fsfreeze -u)`,
   ENOENT: deviceMissing,
   ENOTBLK: notBlock,
   EINVAL: (s) =>
@@ -32,7 +36,20 @@ const SETUP: Causes = {
   EISDIR: isDirectory,
   ENOSPC: noSpace,
   EDQUOT: noSpace,
+  EFBIG: tooLarge,
+  EOPNOTSUPP: cannotTrack,
   EEXIST: (s) => `${s.cowFile} exists already. Name a new file`,
+};
+
+/** Of the member that was refused, or of none of them. */
+const GROUP: Causes = {
+  ...SETUP,
+  EINVAL: (s) =>
+    s.minor === undefined
+      ? "a group has one member at least and the module's max_snap_devices at most; or the driver is too old for groups"
+      : `${SETUP.EINVAL?.(s)}. No device, and no minor, may be in the group twice`,
+  ETIMEDOUT: (s) =>
+    `the file system of ${s.blockDevice} could not be frozen while those named before it were. One that stands on a file of another comes before that`,
 };
 
 const RELOAD: Causes = {
@@ -41,9 +58,15 @@ const RELOAD: Causes = {
   ENOTBLK: notBlock,
   EINVAL: (s) =>
     `one of these holds: ${badMinor(s)}; ${s.blockDevice} is mounted read-write; it is tracked already. Reload before the file system is mounted`,
+  EOPNOTSUPP: cannotTrack,
 };
 
-const EXPAND: Causes = { ENOENT: notInUse, EINVAL: onlySnapshot, ENOSPC: noSpace };
+const EXPAND: Causes = {
+  ENOENT: notInUse,
+  EINVAL: onlySnapshot,
+  ENOSPC: noSpace,
+  EFBIG: tooLarge,
+};
 
 const BLOCK_DEVICE: Causes = {
   ENOENT: (s) => `${s.blockDevice} does not exist. Check the path`,
@@ -55,6 +78,7 @@ const BLOCK_DEVICE: Causes = {
 
 const CAUSES: Readonly<Partial<Record<Operation, Causes>>> = {
   setupSnapshot: SETUP,
+  setupGroup: GROUP,
   reloadSnapshot: RELOAD,
   reloadIncremental: RELOAD,
   destroy: {
@@ -78,6 +102,7 @@ const CAUSES: Readonly<Partial<Record<Operation, Causes>>> = {
     EISDIR: isDirectory,
     ENOSPC: noSpace,
     EDQUOT: noSpace,
+    EFBIG: tooLarge,
     EEXIST: (s) => `${s.cowFile} exists already. Name a new file`,
   },
   reconfigure: {
@@ -114,7 +139,7 @@ const GENERAL: Causes = {
   EPERM: () => 'this needs root (CAP_SYS_ADMIN). Run it as root',
   EACCES: () => 'this needs root (CAP_SYS_ADMIN). Run it as root',
   ENOTTY: () => 'the driver does not know this command. Load a newer one',
-  EOPNOTSUPP: () => 'this driver cannot do that yet. Load a newer one',
+  EOPNOTSUPP: () => 'a device or file system of this kind cannot do that. Use another',
   ENOMEM: () => 'the kernel has not enough free memory. Free some and try again',
   EINTR: () => 'a signal came in between. Try again',
   EIO: () => 'the disk gave an error. Look at the kernel log',
@@ -124,6 +149,10 @@ const GENERAL: Causes = {
 const VERBS: Readonly<Record<Operation, Text>> = {
   setupSnapshot: (s) =>
     `set up ${minor(s)} as a snapshot of ${s.blockDevice} with COW file ${s.cowFile}`,
+  setupGroup: (s) =>
+    s.minor === undefined
+      ? 'take snapshots at one instant'
+      : `take snapshots at one instant because of ${s.blockDevice} (${minor(s)}, COW file ${s.cowFile})`,
   reloadSnapshot: (s) => `reload ${minor(s)} as a snapshot of ${s.blockDevice} from ${s.cowFile}`,
   reloadIncremental: (s) =>
     `reload ${minor(s)} as incremental of ${s.blockDevice} from ${s.cowFile}`,
@@ -160,7 +189,9 @@ export function explain(
   const text = driverAbsent
     ? `the dattobd driver is not loaded (nothing answers at ${operation === 'status' ? DATTO_INFO_FILE : DATTO_CTL_NODE}). Load it with: modprobe dattobd`
     : ((own ?? GENERAL[code])?.(subject) ??
-      `${syscall} failed for a reason that this program does not know. Look at the kernel log`);
+      (reason === undefined
+        ? `${syscall} failed for a reason that this program does not know. Look at the kernel log`
+        : 'the driver has refused it'));
   const said = reason === undefined ? '' : ` The driver says: ${reason}.`;
   return {
     message: `cannot ${VERBS[operation](subject)}: ${text} (${code}).${said}`,

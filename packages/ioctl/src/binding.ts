@@ -26,6 +26,15 @@ export interface RawFailure {
   readonly reason: string;
 }
 
+/** One device of {@link DattoBinding.setupGroup}; the fields as in `setupSnap`. */
+export interface RawMember {
+  readonly bdev: string;
+  readonly cow: string;
+  readonly mib: bigint;
+  readonly cache: bigint;
+  readonly minor: number;
+}
+
 /**
  * The system calls, as the addon offers them; anything else of this shape can stand in for it.
  * A failure rejects with an object that has `errno` (positive) and `syscall`, and `reason` when the
@@ -34,6 +43,8 @@ export interface RawFailure {
 export interface DattoBinding {
   /** SETUP_SNAP; `mib` and `cache` of 0 are the defaults. */
   setupSnap(bdev: string, cow: string, mib: bigint, cache: bigint, minor: number): Promise<void>;
+  /** SETUP_GROUP; the error has `member`, the index of the one that was refused, if it was one. */
+  setupGroup(members: readonly RawMember[]): Promise<void>;
   /** RELOAD_SNAP. */
   reloadSnap(bdev: string, cow: string, cache: bigint, minor: number): Promise<void>;
   /** RELOAD_INC. */

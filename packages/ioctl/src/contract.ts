@@ -1,6 +1,6 @@
 /** What the driver promises, as cases that run against the in-memory driver and the real one. */
 import assert from 'node:assert/strict';
-import type { Datto } from './datto.js';
+import type { Datto, SetupOptions } from './datto.js';
 import { DattoIoctlError } from './error.js';
 
 /** What a case needs of its surroundings. */
@@ -65,6 +65,47 @@ export const contract: readonly ContractCase[] = [
       await refused('EISDIR', datto.setupSnapshot({ ...good, cowFile: directory }));
       await refused('EINVAL', datto.setupSnapshot({ ...good, cowFile: '/dev/contract.datto' }));
       await refused('ENOENT', datto.info(minor));
+    },
+  },
+  {
+    name: 'a group is set up as a whole, or not at all, and the error names the member',
+    run: async ({
+      datto,
+      minor,
+      otherMinor,
+      blockDevice,
+      directory,
+      notBlockDevice,
+      maxDevices,
+    }) => {
+      const good = { blockDevice, cowFile: `${directory}/contract.datto`, minor };
+      const other = { ...good, minor: otherMinor };
+      const group = async (code: string, member: number | undefined, members: SetupOptions[]) => {
+        const error = await refused(code, datto.setupGroup(members));
+        assert.equal(error.member, member);
+        const about = member === undefined ? undefined : members[member];
+        assert.equal(error.subject.minor, about?.minor);
+        assert.equal(error.subject.blockDevice, about?.blockDevice);
+        await refused('ENOENT', datto.info(minor));
+      };
+      await group('EINVAL', undefined, []);
+      await group('ENOENT', 1, [good, { ...other, blockDevice: '/dev/no-such-device' }]);
+      await group('ENOTBLK', 1, [good, { ...other, blockDevice: notBlockDevice }]);
+      await group('EINVAL', 1, [good, { ...other, cowFile: '' }]);
+      await group('EINVAL', 1, [good, { ...other, minor: maxDevices }]);
+      await group('EINVAL', 1, [good, other]);
+      await group('EISDIR', 0, [{ ...good, cowFile: directory }]);
+      await datto.setupGroup([{ ...good, fallocateMib: 50, cacheBytes: 8 * 2 ** 20 }]);
+      try {
+        const info = await datto.info(minor);
+        assert.equal(info.state.text, 'active snapshot');
+        assert.equal(info.cacheBytes, 8n * 2n ** 20n);
+        assert.equal(info.cowBytes, 50n * 2n ** 20n);
+        const error = await refused('EBUSY', datto.setupGroup([good]));
+        assert.equal(error.member, 0);
+      } finally {
+        await datto.destroy(minor);
+      }
     },
   },
   {
@@ -174,10 +215,12 @@ async function withSnapshot(
   }
 }
 
-async function refused(code: string, call: Promise<unknown>): Promise<void> {
-  await assert.rejects(call, (error) => {
-    assert.ok(error instanceof DattoIoctlError, `not a DattoIoctlError: ${error}`);
-    assert.equal(error.code, code);
-    return true;
-  });
+async function refused(code: string, call: Promise<unknown>): Promise<DattoIoctlError> {
+  const error = await call.then(
+    () => assert.fail(`it was not refused with ${code}`),
+    (reason: unknown) => reason,
+  );
+  assert.ok(error instanceof DattoIoctlError, `not a DattoIoctlError: ${error}`);
+  assert.equal(error.code, code);
+  return error;
 }

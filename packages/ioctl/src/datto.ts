@@ -22,7 +22,7 @@ export const FADVISE = {
   noReuse: 5,
 } as const;
 
-/** What {@link Datto.setupSnapshot} takes. */
+/** What {@link Datto.setupSnapshot} takes, and {@link Datto.setupGroup} for each device. */
 export interface SetupOptions {
   readonly blockDevice: string;
   /** Absolute path, on the device's file system; must not exist. */
@@ -114,6 +114,27 @@ export class Datto {
     await call('setupSnapshot', { minor, blockDevice, cowFile }, () =>
       this.#binding.setupSnap(...args),
     );
+  }
+
+  /**
+   * Takes the first snapshots of several mounted devices at one instant: all, or none of them. They
+   * are frozen in the order given; one that stands on a file of another comes before that.
+   */
+  async setupGroup(members: readonly SetupOptions[]): Promise<void> {
+    const raw = members.map(({ blockDevice, cowFile, fallocateMib, cacheBytes, minor }) => ({
+      bdev: path('block device', blockDevice),
+      cow: path('COW file', cowFile),
+      mib: u64('COW file size in MiB', fallocateMib),
+      cache: u64('cache size in bytes', cacheBytes),
+      minor: u32('minor', minor),
+    }));
+    const refused = ({ member }: SyscallFailure): Subject => {
+      const found = member === undefined ? undefined : members[member];
+      if (found === undefined) return {};
+      const { blockDevice, cowFile, minor } = found;
+      return { minor, blockDevice, cowFile };
+    };
+    await call('setupGroup', refused, () => this.#binding.setupGroup(raw));
   }
 
   /** Takes up a snapshot after a reboot, before the device is mounted. */
@@ -294,12 +315,17 @@ async function seek(
   }
 }
 
-async function call<T>(operation: Operation, subject: Subject, run: () => Promise<T>): Promise<T> {
+async function call<T>(
+  operation: Operation,
+  subject: Subject | ((failure: SyscallFailure) => Subject),
+  run: () => Promise<T>,
+): Promise<T> {
   try {
     return await run();
   } catch (cause) {
     if (!isSyscallFailure(cause)) throw cause;
-    throw new DattoIoctlError(operation, subject, cause, cause);
+    const about = typeof subject === 'function' ? subject(cause) : subject;
+    throw new DattoIoctlError(operation, about, cause, cause);
   }
 }
 

@@ -18,6 +18,8 @@ export interface SyscallFailure {
   readonly syscall: string;
   /** What the driver says of it. */
   readonly reason?: string | undefined;
+  /** Index of the member of a group that was refused. */
+  readonly member?: number | undefined;
 }
 
 /** A system call of this package failed. The message names object, cause and next step. */
@@ -32,7 +34,10 @@ export class DattoIoctlError extends Error {
   /** What the driver says of it; undefined when it says nothing. */
   readonly reason: string | undefined;
   readonly operation: Operation;
+  /** Of a group: the member that was refused; empty when it was none of them. */
   readonly subject: Subject;
+  /** Index of that member among those given. */
+  readonly member: number | undefined;
   /** The control node is missing or nobody answers it: the driver is not loaded. */
   readonly driverAbsent: boolean;
 
@@ -46,6 +51,7 @@ export class DattoIoctlError extends Error {
     this.reason = failure.reason;
     this.operation = operation;
     this.subject = subject;
+    this.member = failure.member;
     this.driverAbsent = driverAbsent;
   }
 }

@@ -1,4 +1,10 @@
-export { type DattoBinding, loadBinding, type RawFailure, type RawInfo } from './binding.js';
+export {
+  type DattoBinding,
+  loadBinding,
+  type RawFailure,
+  type RawInfo,
+  type RawMember,
+} from './binding.js';
 export {
   type AutoExpandOptions,
   Datto,

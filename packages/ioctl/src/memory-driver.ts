@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { DattoBinding, RawFailure, RawInfo } from './binding.js';
+import type { DattoBinding, RawFailure, RawInfo, RawMember } from './binding.js';
 import { ERRNO, type ErrnoName } from './errno.js';
 import { DATTO_STATE_ACTIVE, DATTO_STATE_SNAPSHOT, DATTO_STATE_UNVERIFIED } from './uapi.js';
 
@@ -11,6 +11,8 @@ export interface MemoryDevice {
   readonly readOnly?: boolean;
   /** Free MiB on its file system; left out: enough. */
   readonly freeMib?: number;
+  /** The device whose file it is on; left out: none. */
+  readonly standsOn?: string;
 }
 
 interface Tracked {
@@ -67,22 +69,29 @@ export class MemoryDriver implements DattoBinding {
   async setupSnap(bdev: string, cow: string, mib: bigint, cache: bigint, minor: number) {
     this.#enter('setupSnap', bdev, cow, mib, cache, minor);
     if (bdev === '' || cow === '') fail('EINVAL');
-    this.#checkFree(minor);
-    const device = this.#blockDevice(bdev);
-    if (device.mountPoint === undefined || device.readOnly) fail('EINVAL');
-    if ([...this.#tracked.values()].some((other) => other.bdev === bdev)) fail('EINVAL');
-    const size = this.#createCow(device, cow, mib);
-    this.#tracked.set(minor, {
-      bdev,
-      cow,
-      state: DATTO_STATE_SNAPSHOT | DATTO_STATE_ACTIVE,
-      error: 0,
-      cacheSize: cache || 314572800n,
-      mib: size,
-      seqid: 1n,
-      uuid: Uint8Array.from(randomBytes(16)),
-      nrChangedBlocks: 0n,
-    });
+    this.#setup({ bdev, cow, mib, cache, minor });
+  }
+
+  async setupGroup(members: readonly RawMember[]) {
+    this.#enter('setupGroup', members);
+    if (members.length === 0 || members.length > this.maxDevices) fail('EINVAL');
+    const tracked = new Map(this.#tracked);
+    const cowFiles = new Set(this.cowFiles);
+    for (const [member, one] of members.entries()) {
+      try {
+        if (one.bdev === '' || one.cow === '') fail('EINVAL');
+        if (members.slice(0, member).some(({ minor }) => minor === one.minor)) fail('EINVAL');
+        this.#setup(one);
+        const { standsOn } = this.#blockDevice(one.bdev);
+        if (members.slice(0, member).some(({ bdev }) => bdev === standsOn)) fail('ETIMEDOUT');
+      } catch (error) {
+        this.#tracked.clear();
+        for (const [minor, device] of tracked) this.#tracked.set(minor, device);
+        this.cowFiles.clear();
+        for (const file of cowFiles) this.cowFiles.add(file);
+        throw Object.assign(error as Error, { member });
+      }
+    }
   }
 
   async reloadSnap(bdev: string, cow: string, cache: bigint, minor: number) {
@@ -225,6 +234,25 @@ export class MemoryDriver implements DattoBinding {
     const planned = this.#planned.get(name);
     this.#planned.delete(name);
     if (planned !== undefined) fail(planned);
+  }
+
+  #setup({ bdev, cow, mib, cache, minor }: RawMember): void {
+    this.#checkFree(minor);
+    const device = this.#blockDevice(bdev);
+    if (device.mountPoint === undefined || device.readOnly) fail('EINVAL');
+    if ([...this.#tracked.values()].some((other) => other.bdev === bdev)) fail('EINVAL');
+    const size = this.#createCow(device, cow, mib);
+    this.#tracked.set(minor, {
+      bdev,
+      cow,
+      state: DATTO_STATE_SNAPSHOT | DATTO_STATE_ACTIVE,
+      error: 0,
+      cacheSize: cache || 314572800n,
+      mib: size,
+      seqid: 1n,
+      uuid: Uint8Array.from(randomBytes(16)),
+      nrChangedBlocks: 0n,
+    });
   }
 
   #reload(

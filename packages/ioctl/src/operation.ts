@@ -1,6 +1,7 @@
 /** What this package can do; the names of {@link Datto}'s methods. */
 export type Operation =
   | 'setupSnapshot'
+  | 'setupGroup'
   | 'reloadSnapshot'
   | 'reloadIncremental'
   | 'destroy'
@@ -23,6 +24,7 @@ export type Operation =
 /** Operations that ask the driver, through its control node. */
 export const DRIVER_OPERATIONS: ReadonlySet<Operation> = new Set<Operation>([
   'setupSnapshot',
+  'setupGroup',
   'reloadSnapshot',
   'reloadIncremental',
   'destroy',

@@ -43,6 +43,23 @@ describe('Datto', () => {
     ]);
   });
 
+  it('hands each member of a group on, in the order given', async () => {
+    driver.blockDevices.set('/dev/sdc1', { bytes: 2 ** 30, mountPoint: '/srv' });
+    await datto.setupGroup([
+      { ...setup, cacheBytes: 7 },
+      { blockDevice: '/dev/sdc1', cowFile: '/srv/a', minor: 1, fallocateMib: 9n },
+    ]);
+    expect(driver.calls).toEqual([
+      [
+        'setupGroup',
+        [
+          { bdev: '/dev/sdb1', cow: '/mnt/.datto', mib: 0n, cache: 7n, minor: 3 },
+          { bdev: '/dev/sdc1', cow: '/srv/a', mib: 9n, cache: 0n, minor: 1 },
+        ],
+      ],
+    ]);
+  });
+
   it('gives the state in units and names', async () => {
     await datto.setupSnapshot({ ...setup, fallocateMib: 100 });
     driver.overflow(3);
@@ -86,6 +103,7 @@ describe('Datto', () => {
       );
     }
     calls.push(() => datto.setupSnapshot({ ...setup, cowFile: '/a\0b' }));
+    calls.push(() => datto.setupGroup([setup, { ...setup, minor: -1 }]));
     for (const run of calls) await expect(run()).rejects.toThrowError(DattoArgumentError);
     expect(driver.calls).toEqual([]);
     await expect(datto.destroy(2 ** 32)).rejects.toThrowError(
@@ -103,8 +121,9 @@ describe('DattoIoctlError', () => {
     await datto.setupSnapshot(setup);
     const again = datto.setupSnapshot({ ...setup, cowFile: '/mnt/b' });
     await expect(again).rejects.toThrowError(
-      'cannot set up minor 3 as a snapshot of /dev/sdb1 with COW file /mnt/b: minor 3 is in use. ' +
-        'Choose another minor, or destroy that device first (EBUSY).',
+      'cannot set up minor 3 as a snapshot of /dev/sdb1 with COW file /mnt/b: minor 3 is in use, ' +
+        'or the file system of /dev/sdb1 is frozen. Choose another minor or destroy that device, ' +
+        'or thaw it (fsfreeze -u) (EBUSY).',
     );
     const error: unknown = await again.catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(DattoIoctlError);
@@ -117,6 +136,30 @@ describe('DattoIoctlError', () => {
       driverAbsent: false,
       cause: { errno: 16 },
     });
+  });
+
+  it('names the member of a group that was refused', async () => {
+    driver.blockDevices.set('/dev/loop0', {
+      bytes: 2 ** 28,
+      mountPoint: '/l',
+      standsOn: '/dev/sdb1',
+    });
+    const loop = { blockDevice: '/dev/loop0', cowFile: '/l/a', minor: 4 };
+    await expect(datto.setupGroup([setup, loop])).rejects.toThrowError(
+      expect.objectContaining({
+        code: 'ETIMEDOUT',
+        operation: 'setupGroup',
+        member: 1,
+        subject: loop,
+        message: expect.stringMatching(
+          /because of \/dev\/loop0 \(minor 4, COW file \/l\/a\): .*comes before that/,
+        ),
+      }),
+    );
+    expect(driver.cowFiles.size).toBe(0);
+    await datto.setupGroup([loop, setup]);
+    expect((await datto.status()).devices.map(({ minor }) => minor)).toEqual([3, 4]);
+    await expect(datto.setupGroup([])).rejects.toThrowError(/one member at least/);
   });
 
   it('tells a missing driver from a missing device', async () => {

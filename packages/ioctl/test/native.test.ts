@@ -35,6 +35,21 @@ describe('addon arguments', () => {
     }
   });
 
+  it('refuses members of a group that are not', () => {
+    const good = { bdev: 'a', cow: 'b', mib: 0n, cache: 0n, minor: 0 };
+    for (const bad of [
+      { ...good, minor: -1 },
+      { ...good, mib: 2n ** 64n },
+      { ...good, cow: 'x\0' },
+      { ...good, cache: 0 as unknown as bigint },
+      {} as typeof good,
+      3 as unknown as typeof good,
+    ]) {
+      expect(() => binding.setupGroup([good, bad])).toThrowError('argument 1');
+    }
+    expect(() => binding.setupGroup({} as unknown as [])).toThrowError('an array');
+  });
+
   it('refuses other types', () => {
     const bad = binding as unknown as Record<string, (...args: unknown[]) => unknown>;
     for (const call of [

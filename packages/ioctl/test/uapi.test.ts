@@ -17,6 +17,7 @@ describe('uapi', () => {
       EXPAND_COW_FILE: 0x4010910a,
       RECONFIGURE_AUTO_EXPAND: 0x4018910b,
       FORCE_TRANSITION_INC: 0x9140,
+      SETUP_GROUP: 0x9141,
       FAILURE: 0x9142,
     });
   });

@@ -1,5 +1,5 @@
 /** Everything that is derived from a program's definition, as files. */
-import { commandsOf, type Program } from '../definition.js';
+import { commandsOf, outputsOf, type Program } from '../definition.js';
 import { FAILURE_OUTPUT } from '../failure.js';
 import { schemaDocument } from '../json.js';
 import { bashCompletion } from './bash.js';
@@ -20,16 +20,10 @@ export function generatedFiles<Tools>(program: Program<Tools>): Record<string, s
     [`completions/${name}.fish`]: fishCompletion(program),
     [`docs/${name}.md`]: markdownReference(program),
     ...Object.fromEntries(
-      [FAILURE_OUTPUT, ...commandsOf(program).map(({ output }) => output)].flatMap((output) =>
-        output === undefined
-          ? []
-          : [
-              [
-                `schema/${output.schema}.json`,
-                `${JSON.stringify(schemaDocument(output.schema, output.json), undefined, 2)}\n`,
-              ],
-            ],
-      ),
+      [FAILURE_OUTPUT, ...commandsOf(program).flatMap(outputsOf)].map(({ schema, json }) => [
+        `schema/${schema}.json`,
+        `${JSON.stringify(schemaDocument(schema, json), undefined, 2)}\n`,
+      ]),
     ),
   };
 }

@@ -3,6 +3,8 @@ import {
   type Argument,
   type Command,
   commandsOf,
+  type Form,
+  formsOf,
   type Option,
   optionsOf,
   type Program,
@@ -26,10 +28,13 @@ export function manPage<Tools>(program: Program<Tools>): string {
     `.Nm ${program.name}`,
     `.Nd ${roff(lowerFirst(program.summary))}`,
     '.Sh SYNOPSIS',
-    ...commandsOf(program).flatMap((command) => [
-      '.Nm',
-      ...synopsis(command, single === undefined),
-    ]),
+    ...commandsOf(program).flatMap((command) =>
+      formsOf(command).flatMap((form) => [
+        '.Nm',
+        ...(single === undefined ? [`.Cm ${command.name}`] : []),
+        ...synopsis(form),
+      ]),
+    ),
     '.Sh DESCRIPTION',
     ...paragraphs(program.description),
     ...(single === undefined ? verbs(program) : singleSections(single)),
@@ -56,13 +61,14 @@ function seeAlso(pages: Program['seeAlso']): string[] {
   });
 }
 
-function synopsis(command: Command, withVerb: boolean): string[] {
+function synopsis({ options, rest }: Form): string[] {
   return [
-    ...(withVerb ? [`.Cm ${command.name}`] : []),
-    ...command.options.map((option) => `.Op ${optionMacros(option)}`),
-    ...command.arguments.map((argument) =>
-      argument.optional ? `.Op ${argumentMacros(argument)}` : `.${argumentMacros(argument)}`,
-    ),
+    ...options.map((option) => `.Op ${optionMacros(option)}`),
+    ...('name' in rest
+      ? [`.${optionMacros(rest)} ...`]
+      : rest.map((argument) =>
+          argument.optional ? `.Op ${argumentMacros(argument)}` : `.${argumentMacros(argument)}`,
+        )),
   ];
 }
 

@@ -5,9 +5,10 @@ import {
   commandsOf,
   type Option,
   optionsOf,
+  outputsOf,
   type Program,
   singleCommand,
-  usageOf,
+  usagesOf,
 } from '../definition.js';
 import { EXIT_CODES } from '../exit-code.js';
 
@@ -47,11 +48,10 @@ function commandSection<Tools>(
   single: boolean,
 ): string[] {
   const name = single ? program.name : `${program.name} ${command.name}`;
-  const { output } = command;
   return [
     ...(single ? [] : [`## ${command.name}`, '', `${command.summary}.`, '']),
     '```',
-    single ? usageOf(command) : `${program.name} ${usageOf(command)}`,
+    ...usagesOf(command).map((usage) => (single ? usage : `${program.name} ${usage}`)),
     '```',
     '',
     ...paragraphs(command.description ?? []),
@@ -63,12 +63,7 @@ function commandSection<Tools>(
         ...optionsOf(command).map((one) => [`\`${optionNames(one)}\``, one.summary]),
       ],
     ),
-    ...(output === undefined
-      ? []
-      : [
-          `JSON: ${output.stream ? 'one object a line, each' : 'one object'} of schema \`${output.schema}\`, see [\`${output.schema}.json\`](../schema/${output.schema}.json).`,
-          '',
-        ]),
+    ...jsonLines(command),
     ...(command.examples.length === 0
       ? []
       : [
@@ -81,6 +76,16 @@ function commandSection<Tools>(
           '',
         ]),
   ];
+}
+
+function jsonLines(command: Command): string[] {
+  const options = new Map(
+    command.options.map(({ name, output }) => [output, `with \`--${name}\` `]),
+  );
+  return outputsOf(command).flatMap((output) => [
+    `JSON: ${options.get(output) ?? ''}${output.stream ? 'one object a line, each' : 'one object'} of schema \`${output.schema}\`, see [\`${output.schema}.json\`](../schema/${output.schema}.json).`,
+    '',
+  ]);
 }
 
 function optionNames({ name, letter, value }: Option): string {

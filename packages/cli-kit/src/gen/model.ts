@@ -22,6 +22,7 @@ export interface OptionModel {
   /** Undefined: a flag. */
   readonly value?: Offer;
   readonly label: string;
+  readonly repeated: boolean;
 }
 
 export interface CommandModel {
@@ -52,12 +53,15 @@ function commandModel(command: Command): CommandModel {
   return {
     name: command.name,
     summary: command.summary,
-    options: optionsOf(command).map(({ name, letter, kind, summary, choices, value }) => ({
-      flags: letter === undefined ? [`--${name}`] : [`--${name}`, `-${letter}`],
-      summary,
-      label: value ?? name,
-      ...(kind === 'flag' ? {} : { value: offerOf(kind, choices) }),
-    })),
+    options: optionsOf(command).map(
+      ({ name, letter, kind, summary, choices, value, repeated }) => ({
+        flags: letter === undefined ? [`--${name}`] : [`--${name}`, `-${letter}`],
+        summary,
+        label: value ?? name,
+        repeated: repeated ?? false,
+        ...(kind === 'flag' ? {} : { value: offerOf(kind, choices) }),
+      }),
+    ),
     places: command.arguments.map(({ kind, choices, label, name }) => ({
       offer: offerOf(kind, choices),
       label: label ?? name,
@@ -72,6 +76,7 @@ function offerOf(kind: Kind, choices: readonly string[] = []): Offer {
     case 'absolute-path':
       return { kind: 'files' };
     case 'block-device':
+    case 'new-device':
       return { kind: 'devices' };
     case 'minor':
       return { kind: 'minors' };

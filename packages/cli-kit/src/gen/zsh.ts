@@ -82,12 +82,14 @@ function argumentsCall(id: string, command: CommandModel, indent: string): strin
   ];
 }
 
-function optionSpecs(id: string, { flags, summary, value, label }: OptionModel): string[] {
+function optionSpecs(id: string, option: OptionModel): string[] {
+  const { flags, summary, value, label, repeated } = option;
   const text = `[${spec(summary)}]`;
+  const again = repeated ? '*' : '';
   return flags.map((flag) => {
     if (value === undefined) return quote(`${flag}${text}`);
     const glue = flag.startsWith('--') ? '=' : '+';
-    return quote(`${flag}${glue}${text}:${spec(label)}:${action(id, value)}`);
+    return quote(`${again}${flag}${glue}${text}:${spec(label)}:${action(id, value)}`);
   });
 }
 

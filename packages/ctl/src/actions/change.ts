@@ -12,14 +12,18 @@ export interface ChangeValues {
   readonly show?: boolean;
 }
 
-/** One change. */
-export interface Change {
-  readonly command: string;
-  readonly minor: number;
+/** What may be refused. */
+export interface Step {
   /** What it does, after `would` and `cannot`. */
   readonly plan: string;
   /** Throws a CommandError that says why the driver would refuse. */
   readonly check: (status: DattoStatus) => Promise<void>;
+}
+
+/** One change. */
+export interface Change extends Step {
+  readonly command: string;
+  readonly minor: number;
   readonly run: () => Promise<void>;
 }
 
@@ -33,9 +37,7 @@ export async function perform(
   if (values.dryRun) {
     const status = await datto.status();
     requireRoot(tools.host);
-    await change.check(status).catch((error: unknown) => {
-      throw withPlan(plan, error);
-    });
+    await rehearse(change, status);
   } else {
     await change.run().catch(async (error: unknown) => {
       throw await explained(error, change, datto);
@@ -55,11 +57,18 @@ export async function perform(
   return undefined;
 }
 
+/** Throws what the change itself would be refused with. */
+export async function rehearse({ plan, check }: Step, status: DattoStatus): Promise<void> {
+  await check(status).catch((error: unknown) => {
+    throw withPlan(plan, error);
+  });
+}
+
 /** Errnos with more than one meaning. */
 const VAGUE = new Set(['EINVAL', 'ENOENT', 'EBUSY', 'ENOSPC']);
 
 /** A better error than the errno alone gives, where the checks find the cause. */
-async function explained(error: unknown, change: Change, datto: Datto): Promise<unknown> {
+export async function explained(error: unknown, change: Step, datto: Datto): Promise<unknown> {
   if (!isIoctlError(error) || error.driverAbsent || !VAGUE.has(error.code)) return error;
   try {
     await change.check(await datto.status());
@@ -80,11 +89,10 @@ function withPlan(plan: string, error: unknown, cause: unknown = error, said = '
 }
 
 /** Why the driver itself says it refused, where it says anything. */
-function driverWords({ cause }: DattoIoctlError): string {
-  const { reason } = (cause ?? {}) as { readonly reason?: unknown };
-  return typeof reason === 'string' && reason !== '' ? ` The driver says: ${reason}.` : '';
+function driverWords({ reason }: DattoIoctlError): string {
+  return reason === undefined || reason === '' ? '' : ` The driver says: ${reason}.`;
 }
 
-function isIoctlError(error: unknown): error is DattoIoctlError {
+export function isIoctlError(error: unknown): error is DattoIoctlError {
   return error instanceof Error && error.name === 'DattoIoctlError';
 }

@@ -1,52 +1,38 @@
-import { CommandError, type DeviceRef, formatBytes } from '@dbd/cli-kit';
+import { CommandError, type DeviceRef } from '@dbd/cli-kit';
 import type { Datto } from '@dbd/ioctl';
-import {
-  checkFreeMinor,
-  checkMounted,
-  checkNewCowFile,
-  checkNotMounted,
-  checkOrigin,
-  checkState,
-  newCowBytes,
-} from '../lib/checks.js';
+import { checkFreeMinor, checkNotMounted, checkOrigin, checkState } from '../lib/checks.js';
 import { findMinor } from '../lib/devices.js';
 import type { Context } from '../tools.js';
 import { type Change, type ChangeValues, perform } from './change.js';
+import { checkItsCowFile, checkNewDevice, type SetupValues, setupPlan } from './setup.js';
 
-interface NewDevice extends ChangeValues {
+interface Minor {
+  readonly minor: number | undefined;
+}
+
+interface NewDevice extends ChangeValues, Minor {
   readonly blockDevice: string;
   readonly cowFile: string;
-  readonly minor: number | undefined;
   readonly cacheSize: bigint | undefined;
 }
 
-export async function setupSnapshot(
-  context: Context<NewDevice & { readonly cowSize: bigint | undefined }>,
-) {
+export async function setupSnapshot(context: Context<SetupValues>) {
   const { values, tools } = context;
   const { blockDevice, cowFile, cowSize, cacheSize } = values;
-  const { host } = tools;
-  const size = cowSize ? ` of ${formatBytes(cowSize << 20n)}` : '';
-  return withMinor(context, async (datto, minor) => ({
-    command: 'setup-snapshot',
-    minor,
-    plan: `take a snapshot of ${blockDevice} as minor ${minor} with the COW file ${cowFile}${size}`,
-    check: async (status) => {
-      await checkFreeMinor(minor, status, host);
-      const origin = await checkOrigin(blockDevice, status, host);
-      const mount = await checkMounted(origin, host);
-      const bytes = await newCowBytes(cowSize, origin.bytes, host);
-      await checkNewCowFile(cowFile, bytes, origin, mount, host);
-    },
-    run: () =>
-      datto.setupSnapshot({
-        blockDevice,
-        cowFile,
-        minor,
-        cacheBytes: cacheSize,
-        fallocateMib: cowSize,
-      }),
-  }));
+  if (blockDevice === undefined || cowFile === undefined) throw new Error('no arguments');
+  return withMinor(context, async (datto, minor) => {
+    const device = { blockDevice, cowFile, minor };
+    return {
+      command: 'setup-snapshot',
+      minor,
+      plan: setupPlan(device, cowSize),
+      check: async (status) => {
+        const place = await checkNewDevice(device, status, tools.host);
+        await checkItsCowFile(device, cowSize, place, tools.host);
+      },
+      run: () => datto.setupSnapshot({ ...device, cacheBytes: cacheSize, fallocateMib: cowSize }),
+    };
+  });
 }
 
 export async function reload(context: Context<NewDevice>, mode: 'snapshot' | 'incremental') {
@@ -86,7 +72,7 @@ export async function destroy(context: Context<ChangeValues & { readonly device:
 
 /** With the minor that was given, or else the lowest free one: the next when somebody was faster. */
 async function withMinor(
-  context: Context<NewDevice>,
+  context: Context<ChangeValues & Minor>,
   change: (datto: Datto, minor: number) => Promise<Change>,
 ) {
   const { values, tools } = context;

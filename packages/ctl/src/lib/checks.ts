@@ -16,9 +16,15 @@ export function requireRoot(host: Host): void {
   throw new CommandError('permission', 'EPERM', 'this needs root (CAP_SYS_ADMIN). Run it as root.');
 }
 
+/** How many minors there are; infinite when that cannot be had. */
+export async function maxDevices(host: Host): Promise<number> {
+  const text = await host.text(`${PARAMETERS}/max_snap_devices`);
+  return text === undefined ? Number.POSITIVE_INFINITY : Number(text);
+}
+
 /** @throws CommandError when a new device cannot get this minor */
 export async function checkFreeMinor(minor: number, status: DattoStatus, host: Host) {
-  const max = Number((await host.text(`${PARAMETERS}/max_snap_devices`)) ?? Number.NaN);
+  const max = await maxDevices(host);
   if (minor >= max) {
     throw refuse(
       'EINVAL',

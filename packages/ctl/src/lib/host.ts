@@ -1,5 +1,5 @@
 /** What dbdctl looks at on the machine, besides the driver. It changes nothing there. */
-import { readFile, realpath, stat, statfs } from 'node:fs/promises';
+import { readdir, readFile, realpath, stat, statfs } from 'node:fs/promises';
 
 /** A file as far as it matters here. */
 export interface HostFile {
@@ -13,6 +13,8 @@ export interface HostFile {
 export interface Host {
   /** A whole file; undefined when it is not there or may not be read. */
   text(path: string): Promise<string | undefined>;
+  /** Names in a directory; none when it is not there. */
+  names(path: string): Promise<readonly string[]>;
   /** Undefined when there is none, or it may not be looked at. Follows links. */
   file(path: string): Promise<HostFile | undefined>;
   /** Without links; the path itself when there is none. */
@@ -30,6 +32,7 @@ export function systemHost(root = ''): Host {
   const at = (path: string) => root + path;
   return {
     text: (path) => readFile(at(path), 'utf8').catch(() => undefined),
+    names: (path) => readdir(at(path)).catch(() => []),
     file: async (path) => {
       const stats = await stat(at(path)).catch(() => undefined);
       if (stats === undefined) return undefined;
