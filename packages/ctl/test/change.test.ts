@@ -225,7 +225,16 @@ describe('a refusal is explained', () => {
     await machine.dbdctl(...setup, '0');
     machine.driver.overflow(0);
     expect((await machine.dbdctl('transition-to-incremental', '0')).stderr).toContain(
-      'the device with minor 0 (/dev/sdb1) has failed: the COW file',
+      'the device with minor 0 (/dev/sdb1) has failed: the COW file is full (EFBIG). Destroy it',
+    );
+    // An older driver, which has no words for it.
+    machine.driver.failNext('failure', 'EINVAL');
+    expect((await machine.dbdctl('reconfigure', '0', '--dry-run')).stderr).toContain(
+      'has failed: the COW file ran full (EFBIG). Destroy it',
+    );
+    machine.driver.privileged = false;
+    expect((await machine.dbdctl('list')).stderr).toBe(
+      'minor 0 has failed: the COW file ran full (EFBIG)\n',
     );
   });
 

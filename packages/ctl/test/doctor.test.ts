@@ -144,7 +144,10 @@ describe('doctor', () => {
     const name = 'minor 0 (/dev/sdb1)';
     expect((await findings())[name]).toMatch(/^note: its COW file is 95 % full/);
     machine.driver.overflow(0);
-    expect((await findings())[name]).toMatch(/^problem: has failed: the COW file/);
+    expect((await findings())[name]).toBe('problem: has failed: the COW file is full (EFBIG)');
+    expect((await machine.dbdctl('doctor')).stdout.replace(/\s+/g, ' ')).toContain(
+      'Go on with what it tracked (dbdctl transition-to-incremental --force 0); or destroy it',
+    );
     await machine.dbdctl('destroy', '0');
     machine.driver.blockDevices.set('/dev/sdb1', { bytes: 2 ** 30 });
     await machine.dbdctl('reload-snapshot', '/dev/sdb1', 'a', '0');
@@ -153,12 +156,17 @@ describe('doctor', () => {
 
   it.each([
     ['btrfs', 'rw', 'problem: btrfs cannot be tracked'],
-    ['vfat', 'rw', 'note: vfat is not tested'],
+    ['vfat', 'rw', 'problem: vfat cannot be tracked'],
     ['xfs', 'rw,dax=always', 'problem: is mounted with DAX'],
     ['ext4', 'ro', 'problem: is mounted read-only at /mnt'],
   ])('looks at the file system of a device: %s %s', async (type, options, text) => {
     machine.mount('8:17', '/mnt', 'relatime', type, '/dev/sdb1', options);
     expect(await findings('/dev/sdb1')).toEqual({ '/dev/sdb1': text });
+  });
+
+  it.each(['ext2', 'ext3', 'ext4', 'xfs'])('takes %s', async (type) => {
+    machine.mount('8:17', '/mnt', 'relatime', type, '/dev/sdb1', 'rw');
+    expect(await findings('/dev/sdb1')).toEqual({});
   });
 
   it('looks for room, and at the disk', async () => {

@@ -118,9 +118,21 @@ describe('info', () => {
 
   it('tells what failed', async () => {
     machine.driver.overflow(3);
-    expect((await machine.dbdctl('info', '3')).stdout).toContain('the COW file');
-    expect(await machine.json('dbdctl.info.v1', 'info', '3')).toMatchObject({
-      device: { error: { errno: 27, code: 'EFBIG', reason: expect.stringContaining('COW file') } },
+    const reason = 'the COW file is full (EFBIG)';
+    const error = { errno: 27, code: 'EFBIG', reason };
+    expect((await machine.dbdctl('info', '3')).stdout).toContain(`failure:      ${reason}\n`);
+    expect(await machine.json('dbdctl.info.v1', 'info', '3')).toMatchObject({ device: { error } });
+    const list = await machine.dbdctl('list');
+    expect(list.stderr).toBe(`minor 3 has failed: ${reason}\n`);
+    expect(list.stdout.trim().split('\n')).toHaveLength(2);
+    expect(await machine.json('dbdctl.list.v1', 'list')).toMatchObject({ devices: [{ error }] });
+    const look = ['watch', '--count', '1'] as const;
+    expect((await machine.dbdctl(...look)).stdout).toContain(`\nminor 3 has failed: ${reason}\n`);
+    expect(await machine.json('dbdctl.watch.v1', ...look)).toMatchObject({
+      devices: [{ device: { error }, secondsUntilFull: null }],
+    });
+    expect(await machine.json('dbdctl.change.v1', 'destroy', '3', '--dry-run')).toMatchObject({
+      device: { error },
     });
   });
 

@@ -49,10 +49,12 @@ export async function openSnapshot(node: SnapshotNode, path: string): Promise<Fi
 export async function checkSnapshot(datto: Datto, path: string, minor: number): Promise<Snapshot> {
   const info = await datto.info(minor);
   if (info.error !== 0) {
+    const failure = await datto.failure(minor).catch(() => null);
+    const why = failure?.reason ? `: ${failure.reason}` : '';
     throw refuse(
       path,
-      `the snapshot has failed with ${info.errorName} (${info.error}). ` +
-        'What it holds is lost: destroy it, set it up again and make a full copy',
+      `the snapshot has failed with ${info.errorName} (${info.error})${why}. What it holds is lost: ` +
+        `go on with what it tracked (dbdctl transition-to-incremental --force ${minor}), or set it up again and make a full copy`,
     );
   }
   if (!info.state.snapshot || !info.state.active || info.state.unverified) {

@@ -158,7 +158,10 @@ describe('several COW files', () => {
 describe('updateImage refuses a snapshot', () => {
   it('that has failed', async () => {
     scene.driver.overflow(0);
-    await refusedUntouched('ERR_UPDATE_SNAPSHOT', /failed with EFBIG \(-27\).*full copy/);
+    await refusedUntouched(
+      'ERR_UPDATE_SNAPSHOT',
+      /failed with EFBIG \(-27\): the COW file is full\..*full copy/,
+    );
   });
 
   it('that is not in snapshot mode', async () => {

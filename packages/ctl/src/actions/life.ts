@@ -64,7 +64,7 @@ export async function destroy(context: Context<ChangeValues & { readonly device:
     minor,
     plan: `end the tracking of minor ${minor} and remove its COW file`,
     check: async (status) => {
-      checkState(minor, 'any', status);
+      await checkState(minor, 'any', status, datto);
     },
     run: () => datto.destroy(minor),
   });

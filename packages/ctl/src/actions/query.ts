@@ -1,7 +1,5 @@
 import { type DeviceRef, formatBytes, formatTable, plural, printable } from '@dbd/cli-kit';
-import type { Datto } from '@dbd/ioctl';
-import { type Device, deviceJson, failureText, findDevice, readDevices } from '../lib/devices.js';
-import { failureReason } from '../lib/reason.js';
+import { type Device, deviceJson, findDevice, readDevices } from '../lib/devices.js';
 import type { Context } from '../tools.js';
 
 export async function list({ json, out, tools }: Context<unknown>) {
@@ -9,8 +7,7 @@ export async function list({ json, out, tools }: Context<unknown>) {
   const devices = await readDevices(datto, tools.host);
   if (json) {
     const { version } = await datto.status();
-    const found = await Promise.all(devices.map((device) => withReason(datto, device)));
-    out.document({ driverVersion: version, devices: found });
+    out.document({ driverVersion: version, devices: devices.map(deviceJson) });
   } else if (devices.length === 0) {
     out.note('No device is tracked. Begin with: dbdctl setup-snapshot <block device> <cow file>');
   } else {
@@ -36,15 +33,23 @@ export async function list({ json, out, tools }: Context<unknown>) {
     ] as const;
     const lines = formatTable(columns, rows, out.tableWidth, (text) => out.paint('bold', text));
     out.print(lines.join('\n'));
+    for (const line of failureLines(devices)) out.note(line);
   }
   return undefined;
+}
+
+/** Why those that have failed did. */
+export function failureLines(devices: readonly Device[]): string[] {
+  return devices.flatMap(({ minor, failure }) =>
+    failure === undefined ? [] : [`minor ${minor} has failed: ${printable(failure)}`],
+  );
 }
 
 export async function info({ values, json, out, tools }: Context<{ readonly device: DeviceRef }>) {
   const datto = await tools.datto();
   const device = await findDevice(values.device, datto, tools.host);
-  if (json) out.document({ device: await withReason(datto, device) });
-  else out.print(await infoText(datto, device, out.paint));
+  if (json) out.document({ device: deviceJson(device) });
+  else out.print(infoText(device, out.paint));
   return undefined;
 }
 
@@ -55,20 +60,8 @@ export async function getFreeMinor({ json, out, tools }: Context<unknown>) {
   return undefined;
 }
 
-async function withReason(datto: Datto, device: Device) {
-  return deviceJson(device, await failureReason(datto, device));
-}
-
-async function infoText(
-  datto: Datto,
-  device: Device,
-  paint: Context<unknown>['out']['paint'],
-): Promise<string> {
-  const { verified, state, autoExpand, errorName } = device;
-  const failure =
-    errorName === null
-      ? undefined
-      : ((await failureReason(datto, device)) ?? failureText(errorName));
+function infoText(device: Device, paint: Context<unknown>['out']['paint']): string {
+  const { verified, state, autoExpand, failure } = device;
   const rows: [string, string | undefined][] = [
     ['minor', String(device.minor)],
     ['device', `${printable(device.blockDevice)}${sizeOf(device)}`],

@@ -16,7 +16,7 @@ export async function transitionToIncremental(
     minor,
     plan: `end the ${force ? 'failed ' : ''}snapshot of minor ${minor} and go on tracking what changes`,
     check: async (status) => {
-      checkState(minor, force ? 'failed' : 'active snapshot', status);
+      await checkState(minor, force ? 'failed' : 'active snapshot', status, datto);
     },
     run: () =>
       force ? datto.forceTransitionToIncremental(minor) : datto.transitionToIncremental(minor),
@@ -43,7 +43,8 @@ export async function transitionToSnapshot(
     minor,
     plan: `take the next snapshot of minor ${minor} with the COW file ${cowFile}${size}`,
     check: async (status) => {
-      const { blockDevice, verified } = checkState(minor, 'active incremental', status);
+      const wanted = 'active incremental';
+      const { blockDevice, verified } = await checkState(minor, wanted, status, datto);
       const origin = await checkOrigin(blockDevice, { ...status, devices: [] }, host);
       const bytes = cowSize ? Number(cowSize << 20n) : Number(verified?.fallocateBytes ?? 0);
       await checkNewCowFile(cowFile, bytes, origin, await checkMounted(origin, host), host);

@@ -56,7 +56,7 @@ async function tune<V>(
     ...change(minor, datto),
     minor,
     check: async (status) => {
-      checkState(minor, wanted, status);
+      await checkState(minor, wanted, status, datto);
     },
   });
 }

@@ -1,4 +1,5 @@
 import {
+  cut,
   formatBytes,
   formatDuration,
   formatRate,
@@ -9,7 +10,7 @@ import {
 import { type Device, deviceJson, readDevices } from '../lib/devices.js';
 import { Rates } from '../lib/rates.js';
 import type { Context } from '../tools.js';
-import { changedText } from './query.js';
+import { changedText, failureLines } from './query.js';
 
 interface WatchValues {
   readonly interval: bigint | undefined;
@@ -66,7 +67,8 @@ function tableOf({ out }: Context<unknown>, devices: readonly Device[], rates: R
     { title: 'RATE', align: 'right', priority: 3 },
     { title: 'COW SIZE', align: 'right', priority: 2 },
   ] as const;
-  return formatTable(columns, rows, out.tableWidth, (text) => out.paint('bold', text));
+  const table = formatTable(columns, rows, out.tableWidth, (text) => out.paint('bold', text));
+  return [...table, ...failureLines(devices).map((line) => cut(line, out.tableWidth))];
 }
 
 function urgency(paint: Context<unknown>['out']['paint'], seconds: number): string {

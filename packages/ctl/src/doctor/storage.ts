@@ -6,10 +6,9 @@ import type { Host } from '../lib/host.js';
 import { type Mount, readMounts } from '../lib/mounts.js';
 import { type Finding, note, ok, problem } from './finding.js';
 
-/** File systems that the module is tested with. */
-const TESTED = new Set(['ext4', 'xfs']);
-/** They show devices of their own, or have none. */
-const IMPOSSIBLE = new Set(['btrfs', 'zfs', 'bcachefs', 'nfs', 'nfs4', 'cifs', 'overlay', 'tmpfs']);
+/** File systems that the driver takes; it refuses all others. */
+const POSSIBLE = new Set(['ext2', 'ext3', 'ext4', 'xfs']);
+const NAMES = [...POSSIBLE].join(', ');
 
 /** @param paths of block devices; all that are mounted read-write when there are none */
 export async function checkStorage(host: Host, paths: readonly string[]): Promise<Finding[]> {
@@ -20,7 +19,7 @@ export async function checkStorage(host: Host, paths: readonly string[]): Promis
   const seen = new Set<string>();
   const findings: Finding[] = [];
   for (const mount of mounts) {
-    const known = TESTED.has(mount.type) && mount.writable && mount.source.startsWith('/dev/');
+    const known = POSSIBLE.has(mount.type) && mount.writable && mount.source.startsWith('/dev/');
     if (!known || seen.has(mount.dev)) continue;
     seen.add(mount.dev);
     findings.push(...(await checkMount(host, mount)));
@@ -29,7 +28,7 @@ export async function checkStorage(host: Host, paths: readonly string[]): Promis
   return [
     note(
       'file systems',
-      'none is mounted read-write of those that can be tracked (ext4, xfs)',
+      `none is mounted read-write of those that can be tracked (${NAMES})`,
       'Mount the one to back up',
     ),
   ];
@@ -54,12 +53,9 @@ async function checkDevice(host: Host, mounts: readonly Mount[], path: string): 
 async function checkMount(host: Host, mount: Mount): Promise<Finding[]> {
   const { source, type, mountPoint, options } = mount;
   const name = printable(source);
-  if (IMPOSSIBLE.has(type)) {
-    return [problem(name, `${type} cannot be tracked`, 'Use ext4 or xfs on a block device')];
+  if (!POSSIBLE.has(type)) {
+    return [problem(name, `${type} cannot be tracked`, `Use one of these: ${NAMES}`)];
   }
-  const kind = TESTED.has(type)
-    ? []
-    : [note(name, `${type} is not tested`, 'Tested are ext4 and xfs; try it on a test machine')];
   const dax = options.some((option) => option === 'dax' || option === 'dax=always');
   if (dax)
     return [problem(name, 'is mounted with DAX', 'Mount it without: its writes are not seen')];
@@ -67,7 +63,7 @@ async function checkMount(host: Host, mount: Mount): Promise<Finding[]> {
   if (zoned !== 'none') {
     return [problem(name, `is a zoned device (${zoned})`, 'Use one that is not zoned')];
   }
-  return [...kind, await room(host, { ...mount, source: name, mountPoint })];
+  return [await room(host, { ...mount, source: name, mountPoint })];
 }
 
 /** An attribute of the request queue, which a partition has in its disk. */

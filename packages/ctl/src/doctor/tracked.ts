@@ -1,9 +1,8 @@
 /** Devices that are tracked now. */
 import { printable } from '@dbd/cli-kit';
 import type { Datto } from '@dbd/ioctl';
-import { type Device, failureText, readDevices } from '../lib/devices.js';
+import { type Device, readDevices } from '../lib/devices.js';
 import type { Host } from '../lib/host.js';
-import { failureReason } from '../lib/reason.js';
 import { type Finding, note, ok, problem } from './finding.js';
 
 /** Part of a COW file in use from which on it is worth a word. */
@@ -11,18 +10,17 @@ const NEARLY_FULL = 0.8;
 
 export async function checkTracked(datto: Datto, host: Host): Promise<Finding[]> {
   const devices = await readDevices(datto, host);
-  return Promise.all(devices.map((device) => checkDevice(datto, device)));
+  return devices.map(checkDevice);
 }
 
-async function checkDevice(datto: Datto, device: Device): Promise<Finding> {
-  const { minor, state, errorName, cow } = device;
+function checkDevice(device: Device): Finding {
+  const { minor, state, failure, cow } = device;
   const name = `minor ${minor} (${printable(device.blockDevice)})`;
-  if (errorName !== null) {
-    const reason = (await failureReason(datto, device)) ?? failureText(errorName);
+  if (failure !== undefined) {
     return problem(
       name,
-      `has failed: ${reason}`,
-      `Destroy it (dbdctl destroy ${minor}), set it up again, make a full copy`,
+      `has failed: ${failure}`,
+      `${state.active ? `Go on with what it tracked (dbdctl transition-to-incremental --force ${minor}); or destroy` : 'Destroy'} it (dbdctl destroy ${minor}), set it up again, make a full copy`,
     );
   }
   if (!state.active) {

@@ -4,8 +4,8 @@
  */
 import { dirname } from 'node:path';
 import { CommandError, formatBytes } from '@dbd/cli-kit';
-import type { DattoStatus, DeviceStatus } from '@dbd/ioctl';
-import { blockDeviceBytes, failureText, noSuchMinor } from './devices.js';
+import type { Datto, DattoStatus, DeviceStatus } from '@dbd/ioctl';
+import { blockDeviceBytes, failureOf, noSuchMinor } from './devices.js';
 import type { Host } from './host.js';
 import { type Mount, readMounts } from './mounts.js';
 
@@ -146,22 +146,19 @@ export type Wanted =
   | 'failed'
   | 'any';
 
-/**
- * @param reason the driver's own words for the device's failure
- * @throws CommandError when there is no such device, or it is in another state
- */
-export function checkState(
+/** @throws CommandError when there is no such device, or it is in another state */
+export async function checkState(
   minor: number,
   wanted: Wanted,
   status: DattoStatus,
-  reason?: string,
-): DeviceStatus {
+  datto: Datto,
+): Promise<DeviceStatus> {
   const device = status.devices.find((one) => one.minor === minor);
   if (device === undefined) throw noSuchMinor(minor);
   if (wanted === 'any') return device;
   if (wanted === 'failed') return checkFailed(device);
   if (device.errorName !== null) {
-    const why = reason ?? failureText(device.errorName);
+    const why = await failureOf(device, datto);
     throw refuse(
       'EINVAL',
       `the device with minor ${minor} (${device.blockDevice}) has failed: ${why}. Destroy it, set it up again and make a full copy${device.state.active ? `; or go on with what it tracked: dbdctl transition-to-incremental --force ${minor}` : ''}`,

@@ -10,6 +10,8 @@ export interface Device extends DeviceStatus {
   readonly originBytes: number | undefined;
   /** How full the COW file of a snapshot is. */
   readonly cow: CowUse | undefined;
+  /** Why it has failed, in the driver's words as far as it has some for us. */
+  readonly failure: string | undefined;
 }
 
 /** Bytes of a COW file in snapshot mode. */
@@ -22,12 +24,24 @@ export interface CowUse {
 /** All devices. */
 export async function readDevices(datto: Datto, host: Host): Promise<Device[]> {
   const { devices } = await datto.status();
-  return Promise.all(devices.map((device) => describeDevice(device, host)));
+  return Promise.all(devices.map((device) => describeDevice(device, datto, host)));
 }
 
-async function describeDevice(device: DeviceStatus, host: Host): Promise<Device> {
+async function describeDevice(device: DeviceStatus, datto: Datto, host: Host): Promise<Device> {
   const originBytes = await blockDeviceBytes(host, device.blockDevice);
-  return { ...device, originBytes, cow: cowUse(device, originBytes) };
+  const failure = await failureOf(device, datto);
+  return { ...device, originBytes, cow: cowUse(device, originBytes), failure };
+}
+
+/** Why a device has failed, in the driver's words as far as it has some for us. */
+export async function failureOf(device: DeviceStatus, datto: Datto): Promise<string | undefined> {
+  const { minor, errorName } = device;
+  if (errorName === null) return undefined;
+  // Without root, or of an older driver, there is no answer.
+  const failure = await datto.failure(minor).catch(() => null);
+  if (failure === null || failure.reason === '') return failureText(errorName);
+  const where = failure.block === 0n ? '' : ` at block ${failure.block}`;
+  return `${failure.reason}${where} (${failure.code})`;
 }
 
 /** Size of a block device, without opening it. */
@@ -80,7 +94,7 @@ export async function findDevice(ref: DeviceRef, datto: Datto, host: Host): Prom
   const minor = await findMinor(ref, datto, host);
   const { devices } = await datto.status();
   const device = devices.find((one) => one.minor === minor);
-  if (device !== undefined) return describeDevice(device, host);
+  if (device !== undefined) return describeDevice(device, datto, host);
   throw noSuchMinor(minor);
 }
 
@@ -92,13 +106,8 @@ export function noSuchMinor(minor: number): CommandError {
   );
 }
 
-/** The state in a word or two, and failed before all else. */
-export function stateText({ state, errorName }: DeviceStatus): string {
-  return errorName === null ? state.text : `${state.text}, failed (${errorName})`;
-}
-
 /** What the errno of a failed device means, where the driver says no more. */
-export function failureText(errorName: string): string {
+function failureText(errorName: string): string {
   const text = FAILURES[errorName] ?? 'the driver met an error';
   return `${text} (${errorName})`;
 }
@@ -113,7 +122,7 @@ const FAILURES: Readonly<Record<string, string>> = {
 };
 
 /** A device in JSON; see DEVICE in schemas.ts. */
-export function deviceJson(device: Device, reason?: string): { readonly [key: string]: Json } {
+export function deviceJson(device: Device): { readonly [key: string]: Json } {
   const { verified, state, autoExpand } = device;
   return {
     minor: device.minor,
@@ -136,10 +145,6 @@ export function deviceJson(device: Device, reason?: string): { readonly [key: st
     error:
       device.errorName === null
         ? null
-        : {
-            errno: -device.error,
-            code: device.errorName,
-            reason: reason ?? failureText(device.errorName),
-          },
+        : { errno: -device.error, code: device.errorName, reason: device.failure },
   };
 }
