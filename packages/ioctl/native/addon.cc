@@ -313,10 +313,10 @@ Value GiveInfo(Env env, const dattobd_info& info) {
 Value Info(const CallbackInfo& info) {
   Arguments arguments(info);
   // On the heap: the struct has 8 KiB, and the state is moved about.
-  auto state = std::make_shared<dattobd_info>();
+  auto state = std::make_unique<dattobd_info>();
   state->minor = arguments.U32();
   if (!arguments.ok()) return Value();
-  using State = std::shared_ptr<dattobd_info>;
+  using State = std::unique_ptr<dattobd_info>;
   return Start<State>(
       info.Env(), std::move(state),
       [](State& s) { return dbd_control(IOCTL_DATTOBD_INFO, s.get()); },

@@ -104,8 +104,9 @@ echo 64 >$null/size
 echo 1 >$null/memory_backed
 echo 1 >$null/discard
 echo 1 >$null/power
-wait_for 5 test -b /dev/nullb7
-check "null_blk with discard" ext4 /dev/nullb7 yes
+nullb=/dev/nullb$(cat $null/index)
+wait_for 5 test -b $nullb
+check "null_blk with discard" ext4 $nullb yes
 echo 0 >$null/power
 rmdir $null
 rmmod null_blk

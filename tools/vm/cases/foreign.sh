@@ -87,15 +87,16 @@ for name in memory_backed zoned; do echo 1 >$null/$name; done
 echo 16 >$null/zone_size
 echo 6 >$null/zone_nr_conv
 echo 1 >$null/power
-wait_for 5 test -b /dev/nullb7
-mkfs.ext4 -q -F /dev/nullb7 64m
-mount /dev/nullb7 $MNT
+nullb=/dev/nullb$(cat $null/index)
+wait_for 5 test -b $nullb
+mkfs.ext4 -q -F $nullb 64m
+mount $nullb $MNT
 random_file $MNT/data 8
 sync
-refused EOPNOTSUPP "zoned device" /dev/nullb7 $MNT/cow
+refused EOPNOTSUPP "zoned device" $nullb $MNT/cow
 records verify $MNT/data
 umount $MNT
-check_fs /dev/nullb7
+check_fs $nullb
 echo 0 >$null/power
 rmdir $null
 rmmod null_blk
