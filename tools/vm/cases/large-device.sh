@@ -60,6 +60,13 @@ taken=$((none - $(mem_free)))
 echo "taken in incremental mode after a million scattered writes: $taken KiB"
 [ $((taken * 1024)) -lt $cache ] || fail "$taken KiB of memory are in use, $cache bytes were asked for"
 expect_device 0 2 0
+say "umount saves that map, a mount goes on with it"
+sync
+time umount $MNT
+expect_device 0 0 0
+FS=xfs mount_fs $origin $MNT
+expect_device 0 2 0
+[ "$(info 0 nr_changed_blocks)" -ge $((before + changed)) ] || fail "changes were forgotten"
 expect_ok dattoctl destroy 0
 echo "after destroy: $((none - $(mem_free))) KiB"
 expect_untouched
