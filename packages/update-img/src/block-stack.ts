@@ -1,9 +1,9 @@
-/** What block devices lie on, as /sys tells. */
+/** What block devices lie on, as /sys tells: partitions, device mapper, md, loop. */
 import { readdir, readFile, stat } from 'node:fs/promises';
 
 /**
- * Whether a device is another one, or is made of it: device mapper, md, loop. What cannot be found out
- * counts as no.
+ * Whether a device is another one, or is made of it, or is on a file of it. What cannot be found out counts
+ * as no.
  * @param device as in the `dev` of stat(2)
  */
 export async function liesOn(device: number, other: number, depth = 0): Promise<boolean> {
@@ -19,9 +19,11 @@ async function devicesBelow(device: number): Promise<number[]> {
   const { major, minor } = split(device);
   const directory = `/sys/dev/block/${major}:${minor}`;
   const slaves = await readdir(`${directory}/slaves`).catch(() => []);
+  const files = slaves.map((slave) => `${directory}/slaves/${slave}/dev`);
+  if ((await readText(`${directory}/partition`)).length > 0) files.push(`${directory}/../dev`);
   const below: number[] = [];
-  for (const slave of slaves) {
-    const [text] = await readText(`${directory}/slaves/${slave}/dev`);
+  for (const file of files) {
+    const [text] = await readText(file);
     const [a, b] = (text ?? '').split(':').map(Number);
     if (a !== undefined && b !== undefined) below.push(join(a, b));
   }

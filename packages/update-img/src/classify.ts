@@ -11,6 +11,8 @@ export function classify(error: unknown): ExitName | undefined {
     case 'ERR_UPDATE_HALFWAY':
     case 'ERR_UPDATE_VERIFY':
       return 'partial copy';
+    case 'ERR_UPDATE_NO_SNAPSHOT':
+      return 'no such device';
     case 'ERR_UPDATE_BUSY':
       return 'busy';
     case 'ERR_UPDATE_GAP':

@@ -2,7 +2,8 @@ import type { Fault } from './copy.js';
 
 /**
  * What stopped the update:
- * - `ERR_UPDATE_SNAPSHOT` the first argument is no snapshot that can be read
+ * - `ERR_UPDATE_NO_SNAPSHOT` the first argument is no snapshot device
+ * - `ERR_UPDATE_SNAPSHOT` the snapshot cannot be read, or is not in order
  * - `ERR_UPDATE_COW` a COW file cannot be used; `cause` has the detail
  * - `ERR_UPDATE_GAP` the COW files do not lead from the image to the snapshot without a gap
  * - `ERR_UPDATE_IMAGE` the image cannot be the copy to bring up to date
@@ -16,6 +17,7 @@ import type { Fault } from './copy.js';
  * - `ERR_UPDATE_INTERRUPTED` it was told to stop
  */
 export type UpdateErrorCode =
+  | 'ERR_UPDATE_NO_SNAPSHOT'
   | 'ERR_UPDATE_SNAPSHOT'
   | 'ERR_UPDATE_COW'
   | 'ERR_UPDATE_GAP'

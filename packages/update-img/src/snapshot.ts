@@ -1,7 +1,7 @@
 import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
 import type { SnapshotId } from '@dbd/cow-format';
 import type { Datto } from '@dbd/ioctl';
-import { messageOf, UpdateError } from './error.js';
+import { messageOf, UpdateError, type UpdateErrorCode } from './error.js';
 
 /** A snapshot device, found but not yet asked about. */
 export interface SnapshotNode {
@@ -22,15 +22,17 @@ export interface Snapshot extends SnapshotId {
 
 /**
  * The snapshot device at a path, which may be a link to it.
- * @throws UpdateError ERR_UPDATE_SNAPSHOT
+ * @throws UpdateError ERR_UPDATE_NO_SNAPSHOT
  */
 export async function locateSnapshot(path: string): Promise<SnapshotNode> {
   const real = await realpath(path).catch((cause: unknown) => {
-    throw refuse(path, `${messageOf(cause)}. Set the snapshot up first, see: dbdctl help`, cause);
+    const reason = `${messageOf(cause)}. Set the snapshot up first, see: dbdctl help`;
+    throw refuse(path, reason, cause, 'ERR_UPDATE_NO_SNAPSHOT');
   });
   const minor = /^\/dev\/datto(\d+)$/.exec(real)?.[1];
   if (minor === undefined || !(await stat(real)).isBlockDevice()) {
-    throw refuse(path, 'it is not a snapshot device. Give /dev/datto<minor>');
+    const reason = 'it is not a snapshot device. Give /dev/datto<minor>';
+    throw refuse(path, reason, undefined, 'ERR_UPDATE_NO_SNAPSHOT');
   }
   return { minor: Number(minor), open: () => open(real, 'r') };
 }
@@ -71,8 +73,11 @@ export async function checkSnapshot(datto: Datto, path: string, minor: number): 
   };
 }
 
-function refuse(path: string, reason: string, cause?: unknown): UpdateError {
-  return new UpdateError('ERR_UPDATE_SNAPSHOT', `cannot read the snapshot ${path}: ${reason}.`, {
-    cause,
-  });
+function refuse(
+  path: string,
+  reason: string,
+  cause?: unknown,
+  code: UpdateErrorCode = 'ERR_UPDATE_SNAPSHOT',
+): UpdateError {
+  return new UpdateError(code, `cannot read the snapshot ${path}: ${reason}.`, { cause });
 }

@@ -8,7 +8,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { main } from '../src/main.js';
 import { ProgressLine, progressText } from '../src/progress.js';
-import { range, Scene } from './support.js';
+import { range, SCENE_DEVICE, Scene } from './support.js';
 
 let scene: Scene;
 beforeEach(async () => {
@@ -187,6 +187,25 @@ describe('bad input', () => {
       },
     ],
     [
+      'an image of zero length',
+      1,
+      /has 0 bytes, the snapshot 2458112.*Make a full copy first: update-img --full/,
+      async () => {
+        await writeFile(`${scene.directory}/empty`, '');
+        return ['/dev/datto0', scene.cowFile, `${scene.directory}/empty`];
+      },
+    ],
+    [
+      'a FIFO as image',
+      1,
+      /it is neither a regular file nor a block device/,
+      async () => {
+        const fifo = `${scene.directory}/fifo`;
+        execFileSync('mkfifo', [fifo]);
+        return ['/dev/datto0', scene.cowFile, fifo];
+      },
+    ],
+    [
       'a directory as image',
       1,
       /it is neither a regular file nor a block device/,
@@ -212,6 +231,22 @@ describe('bad input', () => {
     expect(result).toMatchObject({ code, stdout: '' });
     expect(result.stderr).toMatch(message);
     expect(result.stderr).toMatch(/^update-img: .*\n$/);
+    expect((await scene.image()).equals(scene.before)).toBe(true);
+    expect(existsSync(scene.journal)).toBe(false);
+  });
+
+  it.skipIf(SCENE_DEVICE === undefined)('an image on the device itself: exit code 1', async () => {
+    await scene.writeCow([3]);
+    const info = scene.driver.info.bind(scene.driver);
+    const bdev = String(SCENE_DEVICE);
+    scene.driver.info = async (minor) => ({ ...(await info(minor)), bdev });
+    expect(await run(args())).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(
+        /it is on .*, the device that the snapshot is of: .* Keep the image on another device\.\n$/,
+      ),
+    });
     expect((await scene.image()).equals(scene.before)).toBe(true);
     expect(existsSync(scene.journal)).toBe(false);
   });
@@ -252,13 +287,17 @@ describe('dist/cli.js', () => {
   });
 
   it('refuses what is no snapshot device, and leaves the image', async () => {
-    expect(await spawn('/dev/null', scene.cowFile, scene.imageFile)).toEqual({
-      code: 1,
-      stdout: '',
-      stderr:
-        'update-img: cannot read the snapshot /dev/null: it is not a snapshot device. ' +
-        'Give /dev/datto<minor>.\n',
-    });
+    const fifo = `${scene.directory}/fifo`;
+    execFileSync('mkfifo', [fifo]);
+    for (const path of ['/dev/null', scene.directory, scene.cowFile, fifo]) {
+      expect(await spawn(path, scene.cowFile, scene.imageFile)).toEqual({
+        code: 4,
+        stdout: '',
+        stderr:
+          `update-img: cannot read the snapshot ${path}: it is not a snapshot device. ` +
+          'Give /dev/datto<minor>.\n',
+      });
+    }
     expect((await scene.image()).equals(scene.before)).toBe(true);
   });
 

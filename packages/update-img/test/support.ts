@@ -1,3 +1,4 @@
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -146,3 +147,17 @@ export async function failureOf(call: Promise<unknown>): Promise<Error & { code?
   if (!(error instanceof Error)) throw new Error('the call succeeded');
   return error;
 }
+
+/**
+ * The device that the scenes are on; it stands for the origin where an image must not be on that.
+ * Undefined where they are in memory.
+ */
+export const SCENE_DEVICE = (() => {
+  const { dev } = statSync(tmpdir());
+  const line = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .map((text) => text.split(' '))
+    .find(([, , numbers]) => numbers === `${dev >> 8}:${dev & 255}`);
+  const device = line?.[line.indexOf('-') + 2];
+  return device?.startsWith('/dev/') && existsSync(device) ? device : undefined;
+})();
