@@ -119,6 +119,16 @@ bool cow_room_is_low(struct cow_room *room)
 	return ret;
 }
 
+u64 cow_room_left(struct cow_room *room)
+{
+	u64 ret;
+
+	spin_lock_irq(&room->lock);
+	ret = left(room);
+	spin_unlock_irq(&room->lock);
+	return ret;
+}
+
 void cow_room_set_grower(struct cow_room *room, struct workqueue_struct *wq,
 			 struct work_struct *grower, u64 low)
 {

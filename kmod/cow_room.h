@@ -81,6 +81,8 @@ bool cow_room_is_growing(struct cow_room *room);
 /* @runs becomes the room's. */
 void cow_room_add(struct cow_room *room, struct cow_runs *runs);
 bool cow_room_is_low(struct cow_room *room);
+/* Blocks that old blocks can still go to. */
+u64 cow_room_left(struct cow_room *room);
 /* NULL: nobody grows it from now on; the caller then waits for @grower. */
 void cow_room_set_grower(struct cow_room *room, struct workqueue_struct *wq,
 			 struct work_struct *grower, u64 low);

@@ -1196,6 +1196,9 @@ static void fill_view(const struct dbd_device *dev, struct dbd_view *view)
 	view->asked = dev->cow->asked;
 	view->step = dev->step;
 	view->reserved = dev->reserved;
+	/* @snap goes only after @snapshot was cleared, or the device left the table. */
+	if (dev->snapshot)
+		view->room = cow_room_left(&dev->snap->room) << COW_BLOCK_SHIFT;
 }
 
 int dbd_device_view(unsigned int minor, struct dbd_view *view)

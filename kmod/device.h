@@ -22,12 +22,14 @@
  * @asked: size asked for the COW file, bytes
  * @step: growth of one step in bytes; 0: it does not grow by itself
  * @reserved: bytes that stay free then
+ * @room: bytes of the COW file of a snapshot that old blocks can still go to
  */
 struct dbd_view {
 	struct dattobd_info info;
 	u64 asked;
 	u64 step;
 	u64 reserved;
+	u64 room;
 };
 
 /**

@@ -60,7 +60,11 @@ static void put_dev(struct seq_file *m, const struct dbd_view *view)
 	}
 	if (info->error)
 		seq_printf(m, "\t\t\t\"error\": %d,\n", info->error);
-	seq_printf(m, "\t\t\t\"state\": %lu\n\t\t}", info->state);
+	seq_printf(m, "\t\t\t\"state\": %lu", info->state);
+	/* Keys that dattobd does not have come last. */
+	if (!(info->state & DATTO_STATE_UNVERIFIED) && (info->state & DATTO_STATE_SNAPSHOT))
+		seq_printf(m, ",\n\t\t\t\"cow_free\": %llu", view->room);
+	seq_puts(m, "\n\t\t}");
 }
 
 static int info_show(struct seq_file *m, void *unused)

@@ -28,7 +28,9 @@ export const DEVICE = record({
   snapshotDevice: nullable(text('/dev/dattoN; null when there is none')),
   cowFile: text('relative to the root of its file system; as given while unverified'),
   cowBytes: nullable(integer('size of the COW file; null while unverified')),
-  cowUsedBytes: nullable(integer('of these in use; null but in snapshot mode')),
+  cowUsedBytes: nullable(
+    integer('of these in use, or not to be used by old blocks; null but in snapshot mode'),
+  ),
   cacheBytes: integer('memory for the index'),
   seqId: nullable(integer('number of the snapshot in its series, from 1')),
   uuid: nullable({

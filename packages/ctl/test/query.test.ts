@@ -216,6 +216,31 @@ describe('watch', () => {
     });
   });
 
+  it('counts what the COW file grew by, and what of it is of no use', async () => {
+    const free = async () => {
+      const { stdout } = await machine.run(['watch', '--json', '--count', '2', '-n', '1']);
+      const [device] = JSON.parse(stdout.trim().split('\n')[1] ?? '').devices;
+      // 1 MiB a second.
+      return device.secondsUntilFull * 2 ** 20;
+    };
+    let blocks = 2560n;
+    machine.onSleep = () => {
+      blocks += 256n;
+      machine.driver.change(3, blocks);
+    };
+    const before = await free();
+    await machine.dbdctl('expand-cow-file', '64MiB', '3');
+    expect(await free()).toBe(before + 63 * 2 ** 20);
+    machine.driver.leave(3, 7n << 20n);
+    expect(await free()).toBe(7 * 2 ** 20);
+    expect(await machine.json('dbdctl.info.v1', 'info', '3')).toMatchObject({
+      device: { cowBytes: 164 * 2 ** 20, cowUsedBytes: 157 * 2 ** 20 },
+    });
+    machine.driver.leave(3, 0n);
+    expect(await free()).toBe(0);
+    expect((await machine.dbdctl('watch', '--count', '1')).stdout).toContain('100 %');
+  });
+
   it('draws over what it drew on a terminal, within its width', async () => {
     for (const columns of [30, 60, 120]) {
       const { stdout } = await machine.run(['watch', '--count', '2'], {

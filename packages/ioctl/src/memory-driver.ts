@@ -26,6 +26,7 @@ interface Tracked {
   readonly uuid: Uint8Array;
   nrChangedBlocks: bigint;
   autoExpand?: { readonly step: bigint; readonly reserved: bigint };
+  cowFree?: bigint;
 }
 
 /**
@@ -59,6 +60,11 @@ export class MemoryDriver implements DattoBinding {
   /** As if so many blocks of the origin had been written in all. */
   change(minor: number, blocks: bigint): void {
     this.#device(minor).nrChangedBlocks = blocks;
+  }
+
+  /** As if the driver told how many bytes of a COW file are left, as older ones do not. */
+  leave(minor: number, bytes: bigint): void {
+    this.#device(minor).cowFree = bytes;
   }
 
   /** As if the COW file of a snapshot had run full. */
@@ -346,6 +352,9 @@ function statusEntry([minor, device]: readonly [number, Tracked]): string {
   }
   if (device.error !== 0) keys.push(['error', device.error]);
   keys.push(['state', device.state]);
+  if (device.cowFree !== undefined && (device.state & DATTO_STATE_SNAPSHOT) !== 0) {
+    keys.push(['cow_free', device.cowFree]);
+  }
   return `\t\t{\n${keys.map(([key, value]) => `\t\t\t"${key}": ${value}`).join(',\n')}\n\t\t}`;
 }
 

@@ -34,6 +34,11 @@ export interface VerifiedStatus {
   /** Of the COW file's header. */
   readonly version: bigint;
   readonly nrChangedBlocks: bigint;
+  /**
+   * Bytes of the COW file that old blocks can still go to; undefined but for snapshots, and of drivers
+   * that do not tell. What a file grew by need not all be of use.
+   */
+  readonly cowFreeBytes?: bigint;
 }
 
 /** The status file as a whole. */
@@ -94,6 +99,7 @@ function verifiedOf(entry: Readonly<Record<string, unknown>>): VerifiedStatus {
     uuid: string(entry, 'uuid'),
     version: integer(entry, 'version'),
     nrChangedBlocks: integer(entry, 'nr_changed_blocks'),
+    ...(entry.cow_free === undefined ? {} : { cowFreeBytes: integer(entry, 'cow_free') }),
   };
 }
 

@@ -51,8 +51,10 @@ ext4) dumpe2fs $DISK1 2>/dev/null | grep 'Free blocks:' | head -1 ;;
 xfs) xfs_db -r -c 'freesp -s' $DISK1 | tail -4 ;;
 esac
 say "hardly a block of that is usable"
+size=$(info 0 falloc_size) left=$(proc_field 0 cow_free)
 dattoctl -r expand 8 0 || true
 sync
+echo "$(($(info 0 falloc_size) - size)) bytes more, $(($(proc_field 0 cow_free) - left)) of them for old blocks"
 expect_device 0 3 0
 snapshot_is_exact
 
@@ -73,4 +75,17 @@ echo "changed blocks: $(info 0 nr_changed_blocks)"
 [ $(($(info 0 nr_changed_blocks) * 4096)) -gt $((102 << 20)) ] || fail "the room that was added was not needed"
 expect_device 0 3 0
 snapshot_is_exact
+
+say "what /proc says is left is what old blocks get"
+for file in $MNT/keep/*; do
+	left=$(proc_field 0 cow_free)
+	[ $left -gt $((6 << 20)) ] || break
+	dd if=/dev/urandom of=$file bs=1M count=4 conv=notrunc,fsync status=none
+	expect_eq "error after 4 MiB, when $left bytes were left" 0 "$(info 0 error)"
+done
+echo "$left bytes left of $(info 0 falloc_size), $(info 0 nr_changed_blocks) blocks changed"
+[ $left -le $((6 << 20)) ] || fail "$left bytes are left"
+records fill -r 7 $MNT/c 40
+sync
+expect_device 0 3 -27
 expect_ok dattoctl destroy 0

@@ -16,7 +16,7 @@ export interface Device extends DeviceStatus {
 
 /** Bytes of a COW file in snapshot mode. */
 export interface CowUse {
-  /** Header, index and old blocks. */
+  /** Header, index and old blocks, and what cannot take any. */
   readonly used: number;
   readonly size: number;
 }
@@ -52,13 +52,18 @@ export async function blockDeviceBytes(host: Host, path: string): Promise<number
   return Number.isSafeInteger(sectors) && sectors > 0 ? sectors * 512 : undefined;
 }
 
-/** Each changed block has its old content in the file, while the snapshot is whole. */
+/** Where the driver does not tell: each changed block has its old content in the file. */
 function cowUse(
   { state, error, verified }: DeviceStatus,
   originBytes: number | undefined,
 ): CowUse | undefined {
-  if (verified === undefined || originBytes === undefined || !state.snapshot) return undefined;
+  if (verified === undefined || !state.snapshot) return undefined;
   const size = Number(verified.cowBytes);
+  const { cowFreeBytes } = verified;
+  if (cowFreeBytes !== undefined) {
+    return { used: error === 0 ? size - Number(cowFreeBytes) : size, size };
+  }
+  if (originBytes === undefined) return undefined;
   const full = cowLayout(originBytes).dataOffset + Number(verified.nrChangedBlocks) * 4096;
   return { used: error === 0 ? Math.min(full, size) : size, size };
 }
