@@ -28,7 +28,7 @@ a=$DISK1:$MNT/cow b=$DISK2:/mnt/b/cow c=$loop:/mnt/c/cow
 
 say "refused as a whole, before the call and after it"
 for dry in "" --dry-run; do
-	group_fails 1 "cannot take a snapshot of $loop as minor 2 with the COW file /mnt/c, nor any other" \
+	group_fails 1 "/mnt/c is a directory. Name a file that does not exist yet (EISDIR)" \
 		$dry -f 16 --group $a:0 $b:1 $loop:/mnt/c:2
 	group_fails 1 "/mnt/b/other is not on the file system of $loop" $dry --group $a $b $loop:/mnt/b/other
 	group_fails 1 "are free on /mnt/c" $dry -f 4000 --group $c
