@@ -22,6 +22,7 @@ export { LiveLines } from './live.js';
 export { Output } from './output.js';
 export { runInProcess } from './process.js';
 export { type Io, runProgram } from './run.js';
+export { systemErrorText } from './system-error.js';
 export { type Column, cut, formatTable } from './table.js';
 export {
   type Environment,

@@ -5,6 +5,7 @@ import {
   formatDuration,
   formatTable,
   stripStyles,
+  systemErrorText,
   toJson,
   wrap,
 } from '../src/index.js';
@@ -122,5 +123,17 @@ describe('JSON', () => {
       }),
     );
     expect(toJson({ a: 2n ** 64n, b: undefined }, 0)).toBe('{"a":18446744073709551616}');
+  });
+});
+
+describe('errors of the system', () => {
+  it('say what to do where there is something, and no more', () => {
+    const error = Object.assign(new Error('EROFS: read-only file system, open'), { code: 'EROFS' });
+    expect(systemErrorText(error)).toBe(
+      'EROFS: read-only file system, open. Mount its file system read-write',
+    );
+    expect(systemErrorText(new Error('it ends too early.'))).toBe('it ends too early');
+    expect(systemErrorText('text')).toBe('text');
+    expect(systemErrorText(undefined)).toBe('undefined');
   });
 });

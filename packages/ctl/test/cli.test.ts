@@ -83,7 +83,8 @@ describe('dist/cli.js', () => {
     expect(await run('changed', '/dev/zero')).toEqual({
       code: 1,
       stdout: '',
-      stderr: 'dbdctl: cannot read the COW file /dev/zero: it is not a regular file.\n',
+      stderr:
+        'dbdctl: cannot read the COW file /dev/zero: it is not a regular file. Name the COW file that transition-to-snapshot has left.\n',
     });
   });
 

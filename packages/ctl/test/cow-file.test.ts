@@ -151,7 +151,7 @@ describe.each(['changed', 'inspect'])('%s refuses', (verb) => {
       expect(await run(path)).toEqual({
         code: 1,
         stdout: '',
-        stderr: `dbdctl: cannot read the COW file ${path}: it is not a regular file.\n`,
+        stderr: `dbdctl: cannot read the COW file ${path}: it is not a regular file. Name the COW file that transition-to-snapshot has left.\n`,
       });
     }
   });

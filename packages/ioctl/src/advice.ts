@@ -142,7 +142,7 @@ const GENERAL: Causes = {
   EOPNOTSUPP: () => 'a device or file system of this kind cannot do that. Use another',
   ENOMEM: () => 'the kernel has not enough free memory. Free some and try again',
   EINTR: () => 'a signal came in between. Try again',
-  EIO: () => 'the disk gave an error. Look at the kernel log',
+  EIO: () => 'a disk gave an error. Check the disk of the device; the kernel log names the place',
   EROFS: () => 'the file system is read-only. Mount it read-write',
 };
 
@@ -190,7 +190,7 @@ export function explain(
     ? `the dattobd driver is not loaded (nothing answers at ${operation === 'status' ? DATTO_INFO_FILE : DATTO_CTL_NODE}). Load it with: modprobe dattobd`
     : ((own ?? GENERAL[code])?.(subject) ??
       (reason === undefined
-        ? `${syscall} failed for a reason that this program does not know. Look at the kernel log`
+        ? `${syscall} failed for a reason that this program does not know, and the driver gives none. See the state of the device (/proc/datto-info), and the kernel log`
         : 'the driver has refused it'));
   const said = reason === undefined ? '' : ` The driver says: ${reason}.`;
   return {

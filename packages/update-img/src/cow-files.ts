@@ -1,5 +1,6 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { systemErrorText } from '@dbd/cli-kit';
 import {
   type CowHeader,
   cowLayout,
@@ -10,7 +11,7 @@ import {
   type SnapshotId,
 } from '@dbd/cow-format';
 import { handleSource } from '@dbd/cow-format/node';
-import { messageOf, UpdateError } from './error.js';
+import { UpdateError } from './error.js';
 
 /** A map of what changed between two snapshots, open. */
 export interface CowFile {
@@ -54,7 +55,7 @@ async function openCowFile(
     const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     opened(handle);
     const stats = await handle.stat();
-    if (!stats.isFile()) throw new Error('it is not a regular file');
+    if (!stats.isFile()) throw new Error(`it is not a regular file. ${NAME_IT}`);
     const source = await handleSource(handle);
     const header = await readHeader(source);
     requireIncremental(header);
@@ -64,6 +65,8 @@ async function openCowFile(
     return { path, handle, header };
   });
 }
+
+const NAME_IT = 'Name the COW file that dbdctl transition-to-snapshot has left';
 
 function requireNeighbours(file: CowFile, next: CowFile): void {
   const between = next.header.seqid - file.header.seqid;
@@ -88,7 +91,7 @@ async function naming<T>(path: string, call: () => T | Promise<T>): Promise<T> {
 }
 
 function cowError(path: string, cause: unknown): UpdateError {
-  const reason = messageOf(cause).replace(/\.$/, '');
+  const reason = systemErrorText(cause);
   const message = `cannot use the COW file ${path}: ${reason}.`;
   return new UpdateError('ERR_UPDATE_COW', message, { cause });
 }

@@ -1,9 +1,10 @@
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { systemErrorText } from '@dbd/cli-kit';
 import type { Datto } from '@dbd/ioctl';
 import { liesOn } from './block-stack.js';
-import { codeOf, messageOf, UpdateError } from './error.js';
+import { codeOf, UpdateError } from './error.js';
 import { syncDirectory } from './sync.js';
 
 /** What the image is to be a copy of, and what it must not be. */
@@ -39,18 +40,19 @@ export async function inspectImage(
 ): Promise<Image> {
   const stats = await stat(given).catch((cause: unknown) => {
     if (codeOf(cause) === 'ENOENT') return undefined;
-    throw refuse(given, messageOf(cause), cause);
+    throw refuse(given, systemErrorText(cause), cause);
   });
   if (stats === undefined) {
     if (!demands.full) throw refuse(given, `it does not exist. ${firstCopy(given, demands)}`);
     const directory = await realpath(dirname(given)).catch((cause: unknown) => {
-      throw refuse(given, messageOf(cause), cause);
+      throw refuse(given, systemErrorText(cause), cause);
     });
     await checkPlace(given, (await stat(directory)).dev, demands);
     return { path: join(directory, basename(given)), kind: 'file', bytes: undefined };
   }
   if (!stats.isFile() && !stats.isBlockDevice()) {
-    throw refuse(given, 'it is neither a regular file nor a block device');
+    const reason = 'it is neither a regular file nor a block device. Name the copy to update';
+    throw refuse(given, reason);
   }
   for (const [other, what] of [
     [demands.snapshotDevice, 'the snapshot itself'],
@@ -81,7 +83,7 @@ export async function openImage({ path, kind, bytes }: Image): Promise<FileHandl
     if (bytes === undefined) await syncDirectory(dirname(path));
     return handle;
   } catch (cause) {
-    throw refuse(path, messageOf(cause), cause);
+    throw refuse(path, systemErrorText(cause), cause);
   }
 }
 

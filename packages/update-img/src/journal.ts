@@ -7,11 +7,13 @@
  * higher `generation` counts. Both slots are there from the beginning, so a full disk does not keep an
  * update of the journal back.
  */
+
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { codeOf, messageOf, UpdateError } from './error.js';
+import { systemErrorText } from '@dbd/cli-kit';
+import { codeOf, UpdateError } from './error.js';
 import { syncDirectory } from './sync.js';
 
 /** What a run is about, and how far it is. */
@@ -73,7 +75,7 @@ export class Journal {
         throw error;
       }
     } catch (cause) {
-      throw failure(path, `it cannot be written: ${messageOf(cause)}`, cause);
+      throw failure(path, `it cannot be written: ${systemErrorText(cause)}`, cause);
     }
   }
 
@@ -89,7 +91,7 @@ export class Journal {
       await this.#handle.datasync();
       this.#generation = generation;
     } catch (cause) {
-      throw failure(this.path, `it cannot be written: ${messageOf(cause)}`, cause);
+      throw failure(this.path, `it cannot be written: ${systemErrorText(cause)}`, cause);
     }
   }
 
@@ -100,7 +102,7 @@ export class Journal {
       await unlink(this.path);
       await syncDirectory(dirname(this.path));
     } catch (cause) {
-      throw failure(this.path, `it cannot be removed: ${messageOf(cause)}`, cause);
+      throw failure(this.path, `it cannot be removed: ${systemErrorText(cause)}`, cause);
     }
   }
 
@@ -117,7 +119,7 @@ export class Journal {
 export async function readJournal(path: string): Promise<JournalState | undefined> {
   const text = await readFile(path, 'latin1').catch((cause: unknown) => {
     if (codeOf(cause) === 'ENOENT') return undefined;
-    throw failure(path, messageOf(cause), cause);
+    throw failure(path, systemErrorText(cause), cause);
   });
   if (text === undefined) return undefined;
   const slots = [decode(text.slice(0, SLOT)), decode(text.slice(SLOT, 2 * SLOT))];

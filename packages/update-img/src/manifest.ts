@@ -5,14 +5,16 @@
  * Format, version 1, lines of text: `update-img manifest 1`, `uuid U`, `seqid N`, `bytes N`,
  * `segment N`, then for each segment of so many bytes its SHA-256, and `sha256` of all lines before.
  */
+
 import { createHash } from 'node:crypto';
 import { type FileHandle, open, readFile, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { systemErrorText } from '@dbd/cli-kit';
 import { BLOCK_SIZE, changedRunBatches, cowLayout } from '@dbd/cow-format';
 import { handleSource } from '@dbd/cow-format/node';
 import type { Datto } from '@dbd/ioctl';
 import type { CowFile } from './cow-files.js';
-import { codeOf, messageOf, UpdateError } from './error.js';
+import { codeOf, UpdateError } from './error.js';
 import type { JournalState } from './journal.js';
 import { syncDirectory } from './sync.js';
 import type { UpdateProgress } from './update.js';
@@ -100,7 +102,7 @@ export class Manifest {
 async function readManifest(path: string): Promise<Content | undefined> {
   const text = await readFile(path, 'latin1').catch((cause: unknown) => {
     if (codeOf(cause) === 'ENOENT') return undefined;
-    throw failure(path, messageOf(cause), cause);
+    throw failure(path, systemErrorText(cause), cause);
   });
   if (text === undefined) return undefined;
   const end = text.lastIndexOf('sha256 ');
@@ -200,7 +202,7 @@ async function readPiece(
     const { bytesRead } = await image
       .read(buffer, done, length - done, offset + done)
       .catch((cause: unknown) => {
-        const message = `cannot read the image at byte ${offset + done}: ${messageOf(cause)}.`;
+        const message = `cannot read the image at byte ${offset + done}: ${systemErrorText(cause)}.`;
         throw new UpdateError('ERR_UPDATE_COPY', message, { cause });
       });
     if (bytesRead === 0) {
@@ -252,7 +254,7 @@ async function writeManifest(path: string, { uuid, seqid, bytes, hashes }: Conte
     await syncDirectory(dirname(path));
   } catch (cause) {
     await unlink(fresh).catch(() => {});
-    throw failure(path, `it cannot be written: ${messageOf(cause)}`, cause);
+    throw failure(path, `it cannot be written: ${systemErrorText(cause)}`, cause);
   }
 }
 

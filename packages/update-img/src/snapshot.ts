@@ -1,7 +1,8 @@
 import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
+import { systemErrorText } from '@dbd/cli-kit';
 import type { SnapshotId } from '@dbd/cow-format';
 import type { Datto } from '@dbd/ioctl';
-import { messageOf, UpdateError, type UpdateErrorCode } from './error.js';
+import { UpdateError, type UpdateErrorCode } from './error.js';
 
 /** A snapshot device, found but not yet asked about. */
 export interface SnapshotNode {
@@ -26,7 +27,7 @@ export interface Snapshot extends SnapshotId {
  */
 export async function locateSnapshot(path: string): Promise<SnapshotNode> {
   const real = await realpath(path).catch((cause: unknown) => {
-    const reason = `${messageOf(cause)}. Set the snapshot up first, see: dbdctl help`;
+    const reason = `${systemErrorText(cause)}, or set the snapshot up first, see: dbdctl help`;
     throw refuse(path, reason, cause, 'ERR_UPDATE_NO_SNAPSHOT');
   });
   const minor = /^\/dev\/datto(\d+)$/.exec(real)?.[1];
@@ -40,7 +41,7 @@ export async function locateSnapshot(path: string): Promise<SnapshotNode> {
 /** @throws UpdateError ERR_UPDATE_SNAPSHOT */
 export async function openSnapshot(node: SnapshotNode, path: string): Promise<FileHandle> {
   return node.open().catch((cause: unknown) => {
-    throw refuse(path, messageOf(cause), cause);
+    throw refuse(path, systemErrorText(cause), cause);
   });
 }
 

@@ -1,11 +1,13 @@
 /** The whole of an update, in its order: check, mark, copy, sync, check again, unmark. */
+
 import type { FileHandle } from 'node:fs/promises';
+import { systemErrorText } from '@dbd/cli-kit';
 import { BLOCK_SIZE, formatUuid } from '@dbd/cow-format';
 import type { Datto } from '@dbd/ioctl';
 import { type CopyProgress, copyBinding } from './binding.js';
 import { type CopyJob, type Fault, runCopy } from './copy.js';
 import { type CowFile, openCowFiles } from './cow-files.js';
-import { messageOf, UpdateError } from './error.js';
+import { UpdateError } from './error.js';
 import { faultText } from './fault-text.js';
 import { type Image, inspectImage, openImage } from './image.js';
 import { Journal, type JournalState, readJournal } from './journal.js';
@@ -344,7 +346,7 @@ async function sync(image: FileHandle, path: string): Promise<void> {
   try {
     await image.sync();
   } catch (cause) {
-    const message = `cannot bring the image ${path} to the disk: ${messageOf(cause)}.`;
+    const message = `cannot bring the image ${path} to the disk: ${systemErrorText(cause)}.`;
     throw new UpdateError('ERR_UPDATE_SYNC', message, { cause });
   }
 }

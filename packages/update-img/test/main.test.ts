@@ -159,7 +159,7 @@ describe('bad input', () => {
     [
       'a directory as COW file',
       1,
-      /cannot use the COW file .*: it is not a regular file\.$/m,
+      /cannot use the COW file .*: it is not a regular file\. Name the COW file .* left\.$/m,
       async () => ['/dev/datto0', scene.directory, scene.imageFile],
     ],
     [

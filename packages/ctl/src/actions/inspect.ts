@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { CommandError, formatBytes, plural, printable, wrap } from '@dbd/cli-kit';
+import { CommandError, formatBytes, plural, printable, systemErrorText, wrap } from '@dbd/cli-kit';
 import { type CowHeader, encodeFlags, formatUuid } from '@dbd/cow-format';
 import { type CowFile, withCowFile } from '../lib/cow-file.js';
 import { heatMap } from '../lib/heat-map.js';
@@ -21,7 +21,7 @@ export async function inspect(context: Context<InspectValues>) {
     if (html !== undefined) {
       const { page } = await import('../lib/page.js');
       await writeFile(html, page(file, survey, notes, describe(file, survey))).catch((cause) => {
-        const message = `cannot write the page ${html}: ${cause.message}.`;
+        const message = `cannot write the page ${html}: ${systemErrorText(cause)}.`;
         throw new CommandError('failure', cause.code ?? 'ERR_WRITE', message, cause);
       });
     }

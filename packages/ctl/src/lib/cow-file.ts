@@ -1,6 +1,6 @@
 /** A COW file that is open for reading, and the size of the device that it is of. */
 import { type FileHandle, open, stat } from 'node:fs/promises';
-import { CommandError } from '@dbd/cli-kit';
+import { CommandError, systemErrorText } from '@dbd/cli-kit';
 import {
   CowFormatError,
   type CowHeader,
@@ -43,7 +43,7 @@ export async function withCowFile<T>(
   let handle: FileHandle | undefined;
   try {
     // Before it is opened: opening a FIFO would wait for its other end.
-    if (!(await stat(path)).isFile()) throw new Error('it is not a regular file');
+    if (!(await stat(path)).isFile()) throw new Error(`it is not a regular file. ${NAME_IT}`);
     handle = await open(path, 'r');
     const { fd } = handle;
     // Holes are skipped where the addon can be had.
@@ -103,6 +103,8 @@ async function trackedBytes(uuid: string, { datto, host }: Tools): Promise<numbe
   return device === undefined ? undefined : blockDeviceBytes(host, device.blockDevice);
 }
 
+const NAME_IT = 'Name the COW file that transition-to-snapshot has left';
+
 /** Puts the path before a reason that does not have it. */
 function cowError(path: string, cause: unknown): unknown {
   if (cause instanceof CommandError || (cause as { code?: unknown }).code === 'EPIPE') return cause;
@@ -111,7 +113,7 @@ function cowError(path: string, cause: unknown): unknown {
     const message = `${path} does not exist. Check the path.`;
     return new CommandError('failure', 'ENOENT', message, cause);
   }
-  const reason = cause instanceof Error ? cause.message.replace(/\.$/, '') : String(cause);
+  const reason = systemErrorText(cause);
   return new CowFileError(typeof code === 'string' ? code : 'ERR_COW_FILE', path, reason, cause);
 }
 
