@@ -98,13 +98,14 @@ scsi_end
 say "null_blk"
 modprobe null_blk nr_devices=0
 mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config
-null=/sys/kernel/config/nullb/nullb7
+# Named like its index, 0: 5.10 takes the device's name from the index, 6.1 and later from the item.
+null=/sys/kernel/config/nullb/nullb0
 mkdir $null
 echo 64 >$null/size
 echo 1 >$null/memory_backed
 echo 1 >$null/discard
 echo 1 >$null/power
-nullb=/dev/nullb$(cat $null/index)
+nullb=/dev/nullb0
 wait_for 5 test -b $nullb
 check "null_blk with discard" ext4 $nullb yes
 echo 0 >$null/power

@@ -80,14 +80,15 @@ check_fs $DISK1
 say "a file system on the conventional zones of a zoned device: zone append could not be followed"
 modprobe null_blk nr_devices=0
 mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config
-null=/sys/kernel/config/nullb/nullb7
+# Named like its index, 0: 5.10 takes the device's name from the index, 6.1 and later from the item.
+null=/sys/kernel/config/nullb/nullb0
 mkdir $null
 echo 128 >$null/size
 for name in memory_backed zoned; do echo 1 >$null/$name; done
 echo 16 >$null/zone_size
 echo 6 >$null/zone_nr_conv
 echo 1 >$null/power
-nullb=/dev/nullb$(cat $null/index)
+nullb=/dev/nullb0
 wait_for 5 test -b $nullb
 mkfs.ext4 -q -F $nullb 64m
 mount $nullb $MNT
