@@ -12,6 +12,12 @@ ctl_fails() {
 	return 0
 }
 
+say "doctor finds this machine sound, and what is not"
+dbdctl doctor $DISK1
+expect_eq "healthy" true "$(dbdctl doctor --json $DISK1 | jq .healthy)"
+expect_eq "unhealthy" false "$(dbdctl doctor --json /dev/null | jq .healthy)"
+expect_fails dbdctl doctor /dev/null
+
 say "a dry run does nothing"
 out=$(dbdctl setup-snapshot --dry-run $DISK1 $MNT/.datto1)
 expect_eq "its words" "would take a snapshot of $DISK1 as minor 0 with the COW file $MNT/.datto1" "$out"
@@ -48,6 +54,15 @@ used=$(jq .device.cowUsedBytes /tmp/info.json)
 [ "$used" -gt $((8 << 20)) ] || fail "8 MiB were written, and the COW file has $used bytes in use"
 dbdctl watch --json --count 2 -n 1 >/tmp/watch
 expect_eq "looks" 2 "$(jq -s length /tmp/watch)"
+
+say "what is left is told by the driver, also after the file grew"
+left=$(proc_field 0 cow_free)
+[ "$left" -gt 0 ] && [ "$left" -lt $((56 << 20)) ] || fail "$left bytes are left of 64 MiB after 8 MiB"
+dbdctl expand-cow-file 32MiB 0
+dbdctl watch --json --count 1 >/tmp/watch
+expect_eq "size" $((96 << 20)) "$(jq '.devices[0].device.cowBytes' /tmp/watch)"
+[ "$(jq '.devices[0].device | .cowBytes - .cowUsedBytes' /tmp/watch)" -gt $((left + (16 << 20))) ] ||
+	fail "what the file grew by is not counted: $(cat /tmp/watch)"
 
 say "transitions by path, and as JSON"
 dbdctl transition-to-incremental /dev/datto0
