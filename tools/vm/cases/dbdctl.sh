@@ -15,7 +15,7 @@ ctl_fails() {
 say "doctor finds this machine sound, and what is not"
 dbdctl doctor $DISK1
 expect_eq "healthy" true "$(dbdctl doctor --json $DISK1 | jq .healthy)"
-expect_eq "unhealthy" false "$(dbdctl doctor --json /dev/null | jq .healthy)"
+expect_eq "unhealthy" false "$({ dbdctl doctor --json /dev/null || true; } | jq .healthy)"
 expect_fails dbdctl doctor /dev/null
 
 say "a dry run does nothing"

@@ -107,9 +107,11 @@ refused 1 "it is neither a regular file nor a block device" /dev/datto0 $cow /mn
 refused 1 "it is neither a regular file nor a block device" /dev/datto0 $cow /tmp/fifo
 refused 1 "use --resize" /dev/datto0 $cow /tmp/short
 refused 1 "it does not exist" /dev/datto0 $cow /mnt/backup/none
+losetup -d $block
 mount -o remount,ro /mnt/backup
 refused 6 "EROFS: read-only file system" /dev/datto0 $cow $IMAGE
 mount -o remount,rw /mnt/backup
+block=$(losetup -f --show /mnt/backup/large)
 expect_eq "image" "$sum" "$(md5sum <$IMAGE)"
 
 say "interrupted: 130, and the same command goes on"
