@@ -74,7 +74,7 @@ async function build(request: BuildRequest): Promise<Build> {
   for (const dir of extra === undefined ? [source] : [source, extra]) hashTree(hash, dir);
   const parent = join(cacheRoot, 'build', `${rootFs.kernel.name}-${rootFs.key}`);
   const dir = join(parent, `${name}-${hash.digest('hex').slice(0, 12)}`);
-  await withLock(`${dir}.lock`, async () => {
+  await withLock(dir, async () => {
     if (!existsSync(dir)) await compile(request, dir, extra);
   });
   keepNewest(parent, `${name}-`, dir);

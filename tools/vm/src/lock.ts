@@ -1,61 +1,38 @@
-/** A lock between processes: a directory that names its holder. */
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+/** A lock between processes of this machine: an abstract socket's name, which ends with its process. */
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:net';
+import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { onCleanup } from './cleanup.js';
 
-/** Runs `body` while holding the lock at `path`; waits for another live holder. */
+/** Runs `body` while holding the lock of `path`, where nothing is created; waits for another holder. */
 export async function withLock<T>(
   path: string,
   body: () => Promise<T>,
   onWait?: () => void,
+  pollMs = 500,
 ): Promise<T> {
-  mkdirSync(dirname(path), { recursive: true });
-  let told = false;
-  while (!tryLock(path)) {
-    if (!told) onWait?.();
-    told = true;
-    await sleep(500);
+  const name = `\0dbd-${createHash('sha256').update(resolve(path)).digest('hex')}`;
+  let server = await tryListen(name);
+  if (!server) onWait?.();
+  while (!server) {
+    await sleep(pollMs);
+    server = await tryListen(name);
   }
-  const unlock = () => rmSync(path, { recursive: true, force: true });
-  const forget = onCleanup(unlock);
   try {
     return await body();
   } finally {
-    forget();
-    unlock();
+    await new Promise((closed) => server.close(closed));
   }
 }
 
-/** The directory appears with its holder inside by one rename, so it is never without one. */
-function tryLock(path: string): boolean {
-  const mine = `${path}.${process.pid}`;
-  mkdirSync(mine, { recursive: true });
-  writeFileSync(join(mine, 'holder'), holderId(process.pid));
+async function tryListen(name: string): Promise<Server | undefined> {
+  const server = createServer();
   try {
-    renameSync(mine, path);
-    return true;
-  } catch {
-    rmSync(mine, { recursive: true, force: true });
+    await once(server.listen(name), 'listening');
+    return server;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return undefined;
+    throw error;
   }
-  if (!holderAlive(path)) rmSync(path, { recursive: true, force: true });
-  return false;
-}
-
-function holderAlive(path: string): boolean {
-  try {
-    const holder = readFileSync(join(path, 'holder'), 'utf8');
-    return holderId(Number(holder.split(' ')[0])) === holder;
-  } catch {
-    // Just released, or a pid that is gone.
-    return false;
-  }
-}
-
-/** Pid and start time, so that a recycled pid is not taken for the holder. */
-export function holderId(pid: number): string {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  if (fields[0] === 'Z') throw new Error(`process ${pid} has ended`);
-  return `${pid} ${fields[19]}`;
 }

@@ -67,7 +67,7 @@ export async function ensureRootFs(kernel: Kernel): Promise<RootFs> {
   const dir = join(cacheRoot, 'rootfs', `${kernel.name}-${key}`);
   if (!existsSync(dir)) {
     await withLock(
-      `${dir}.lock`,
+      dir,
       async () => {
         if (!existsSync(dir)) await build(kernel, packages, dir);
       },

@@ -13,7 +13,6 @@ import {
 import { join } from 'node:path';
 import { onCleanup } from './cleanup.js';
 import type { Build } from './kmod.js';
-import { holderId } from './lock.js';
 import { cacheRoot, repoRoot, resultsRoot, runRoot, toolRoot } from './paths.js';
 import type { RootFs } from './rootfs.js';
 import { Vm } from './vm.js';
@@ -63,13 +62,23 @@ function removeStale(): void {
   for (const name of readdirSync(runRoot)) {
     const dir = join(runRoot, name);
     try {
-      const holder = readFileSync(join(dir, 'holder'), 'utf8');
-      if (holderId(Number(name)) === holder) continue;
+      const id = holderId(Number(name));
+      const file = join(dir, 'holder');
+      // Without the file, the process is about to write it.
+      if (!existsSync(file) || readFileSync(file, 'utf8') === id) continue;
     } catch {
-      // No such process, or no holder file: nobody's.
+      // No such process.
     }
     rmSync(dir, { recursive: true, force: true });
   }
+}
+
+/** Pid and start time, so that a recycled pid is not taken for the holder. */
+function holderId(pid: number): string {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  if (fields[0] === 'Z') throw new Error(`process ${pid} has ended`);
+  return `${pid} ${fields[19]}`;
 }
 
 export interface VmSetup {
