@@ -360,7 +360,7 @@ static void send_work(struct work_struct *work)
 
 	blk_start_plug(&plug);
 	while ((bio = bio_list_pop(&list))) {
-		dbd_target_send(snap->target, bio);
+		snap->target->ops->let_go(snap->target, bio);
 		bio_left(snap);
 	}
 	blk_finish_plug(&plug);

@@ -7,7 +7,7 @@
  * through the file system takes a hold of the super block first, for as long as
  * the call lasts.
  *
- * The header reads as zeros through the file system until cow_finish(): a file
+ * The header reads as zeros through the file system until cow_finish_header(): a file
  * that was not finished has no magic number and cannot be mistaken for an empty
  * map.
  */
@@ -44,6 +44,7 @@ static void cow_free(struct kref *kref)
 	free_page((unsigned long)cow->block);
 	kfree(cow->path);
 	mutex_destroy(&cow->lock);
+	mutex_destroy(&cow->track_lock);
 	kfree(cow);
 }
 
@@ -256,6 +257,7 @@ static struct cow_file *cow_alloc(struct block_device *bdev)
 		return NULL;
 	kref_init(&cow->kref);
 	mutex_init(&cow->lock);
+	mutex_init(&cow->track_lock);
 	cow_layout_init(&cow->layout, bdev_nr_bytes(bdev));
 	cow->block = (void *)get_zeroed_page(GFP_KERNEL);
 	if (!cow->block) {
@@ -760,22 +762,28 @@ static int with_file(struct cow_file *cow, const struct dbd_map *map, struct vfs
 	return ret;
 }
 
-static int finish(struct file *file, struct cow_file *cow, const struct dbd_map *map)
+static int finish_index(struct file *file, struct cow_file *cow, const struct dbd_map *map)
 {
 	int ret = write_index(file, map);
 
-	if (!ret)
-		ret = vfs_fsync(file, 0);
-	if (!ret)
-		ret = write_header(file, cow, map);
-	if (!ret)
-		ret = vfs_fsync(file, 0);
-	return ret;
+	return ret ?: vfs_fsync(file, 0);
 }
 
-int cow_finish(struct cow_file *cow, const struct dbd_map *map, struct vfsmount *mnt)
+int cow_finish_index(struct cow_file *cow, const struct dbd_map *map, struct vfsmount *mnt)
 {
-	return with_file(cow, map, mnt, finish);
+	return with_file(cow, map, mnt, finish_index);
+}
+
+static int finish_header(struct file *file, struct cow_file *cow, const struct dbd_map *map)
+{
+	int ret = write_header(file, cow, map);
+
+	return ret ?: vfs_fsync(file, 0);
+}
+
+int cow_finish_header(struct cow_file *cow, const struct dbd_map *map, struct vfsmount *mnt)
+{
+	return with_file(cow, map, mnt, finish_header);
 }
 
 static int unfinish(struct file *file, struct cow_file *cow, const struct dbd_map *map)

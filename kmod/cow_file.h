@@ -4,7 +4,7 @@
  * and written raw, handed back through the file system when it is finished.
  *
  * Life: cow_create() -> [raw I/O] -> cow_shrink() when incremental ->
- * cow_finish() when a successor exists, or cow_remove(). While pinned the inode
+ * finished when a successor exists, or cow_remove(). While pinned the inode
  * is S_SWAPFILE | S_IMMUTABLE, so nobody can write, move, cut or unlink it, but
  * no file or mount is held: unmounting is never blocked. At the end of the
  * super block the pin ends with a call to ->unmounted.
@@ -33,6 +33,7 @@ struct cow_pin;
  * @seqid: of the snapshot it belongs to
  * @uuid: of the series
  * @extents: where it is on the device; constant while pinned
+ * @track_lock: guards @track and @block; held across raw I/O on the header
  * @track: the tracking header as it is on disk; zeros: none was written
  * @block: a page for I/O on the header, see cow_track.h
  * @path: relative to the root of its file system, with leading '/'
@@ -52,6 +53,7 @@ struct cow_file {
 	u64 seqid;
 	u8 uuid[COW_UUID_SIZE];
 	struct cow_extents extents;
+	struct mutex track_lock;
 	struct cow_track_header track;
 	void *block;
 	char *path;
@@ -77,7 +79,7 @@ int cow_check_path(const char *path, struct super_block *sb);
  * older file at @path is replaced. Ioctl context, the file system writable and
  * not frozen. On failure nothing is left; an older file
  * outlives a lack of room, but not a later failure. *@filp, when wanted, is a file open
- * for writing, whose mount serves cow_finish() for a predecessor.
+ * for writing, whose mount serves to finish a predecessor.
  */
 struct cow_file *cow_create(const char *path, struct super_block *sb, struct block_device *bdev,
 			    u64 size, struct file **filp);
@@ -119,12 +121,13 @@ int cow_truncate(struct cow_file *cow, u64 size);
  */
 int cow_shrink(struct cow_file *cow);
 /*
- * Writes index and then header through the file system, each synced, so that
- * at no instant the file reads as valid with a map that is too small. @mnt: a
- * mount of its file system.
+ * Write the index and then the header through the file system, each synced on
+ * return, so that at no instant the file reads as valid with a map that is too
+ * small. With the header the tracking header goes. @mnt: a mount of its file system.
  */
-int cow_finish(struct cow_file *cow, const struct dbd_map *map, struct vfsmount *mnt);
-/* Undoes that, wherever it stopped: in use again. */
+int cow_finish_index(struct cow_file *cow, const struct dbd_map *map, struct vfsmount *mnt);
+int cow_finish_header(struct cow_file *cow, const struct dbd_map *map, struct vfsmount *mnt);
+/* Undoes both, wherever they stopped: in use again, without a tracking header. */
 int cow_unfinish(struct cow_file *cow, struct vfsmount *mnt);
 /* Unpins, unlinks and releases. 0 as well when the file system is gone. */
 int cow_remove(struct cow_file *cow);

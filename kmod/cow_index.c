@@ -3,7 +3,7 @@
  * Pages of 512 entries, as they lie in the file. A page not in memory is on
  * disk if its bit in @on_disk is set and all zero otherwise: the file's blocks
  * are unwritten extents, of which only we know what we wrote there raw. Through
- * the file system they read as zeros until cow_finish() writes them; each page
+ * the file system they read as zeros until cow_finish_index() writes them; each page
  * written here has a changed block and so is among those.
  */
 #include <linux/gfp.h>

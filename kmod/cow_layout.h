@@ -5,12 +5,12 @@
  * block 0            header
  * from byte 4096     index: one __le64 for each block of the device, in whole
  *                    sections of 4096 entries
- * from data_offset   place of the write-intent log, then the tracking map, then
- *                    old blocks in the order they were saved
+ * from data_offset   the write-intent log, then the tracking map, then old blocks in
+ *                    the order they were saved
  *
  * What the driver writes raw for itself while the file is in use is the tracking
- * header, behind the first 64 bytes of block 0, and the tracking map: the
- * driver's own map, a bit for each block. The first 64 bytes and the index stay
+ * header, behind the first 64 bytes of block 0, the write-intent log and the
+ * tracking map: the driver's own map, a bit for each block. The first 64 bytes and the index stay
  * as nobody wrote them then, so that no other reader takes the file for valid.
  *
  * No kernel dependency but the fixed-width types: user space tests include it.
@@ -36,6 +36,7 @@
 #define COW_ENTRY_CHANGED 1u /* changed, old content not kept */
 
 #define COW_UUID_SIZE 16
+#define COW_MOUNT_MARK_SIZE 40
 
 /* The first 64 bytes of the file; zeros follow up to COW_BLOCK_SIZE. */
 struct cow_header {
@@ -58,6 +59,8 @@ struct cow_header {
 #define COW_TRACK_VERSION 1u
 #define COW_TRACK_CLEAN (1u << 0) /* map, and index of a snapshot, are complete */
 #define COW_TRACK_SNAPSHOT (1u << 1) /* else incremental */
+#define COW_TRACK_LOG (1u << 2) /* map and the log's regions together are complete */
+#define COW_TRACK_PENDING (1u << 3) /* the predecessor is not finished yet: that one counts */
 
 struct cow_track_header {
 	__le64 magic;
@@ -71,9 +74,12 @@ struct cow_track_header {
 	__le64 seqid;
 	__u8 uuid[COW_UUID_SIZE];
 	__le64 asked; /* size asked for, bytes */
-	__le32 map_crc; /* of the tracking map */
-	__le32 extents_crc; /* of where the file is on the device */
-	__le32 origin_crc; /* of the device's first block: who mounts it changes that */
+	__le32 map_crc; /* of the tracking map; when clean */
+	__le32 extents_crc; /* of where the file is on the device; when clean */
+	__le32 origin_crc; /* of the device's first block: who mounts it changes that; when clean */
+	__le32 base_crc; /* as extents_crc, up to the place for old blocks */
+	__u8 mount_mark[COW_MOUNT_MARK_SIZE]; /* of the mount in which it was used last */
+	__le32 pad;
 	__le32 crc;
 };
 
@@ -87,37 +93,59 @@ struct cow_track_header {
 #define COW_REGION_SHIFT_MIN 20
 #define COW_REGIONS_MAX (1ull << 20)
 #define COW_INTENT_HEAD 64u
+#define COW_INTENT_BITS ((COW_BLOCK_SIZE - COW_INTENT_HEAD) * 8) /* regions in a block */
+#define COW_INTENT_MAGIC 0x4e544e495f444244ull /* "DBD_INTN" */
+
+/*
+ * Before the bits of each block of a slot, padded to COW_INTENT_HEAD. Of the two
+ * blocks for the same regions the one of the higher generation counts, if its
+ * checksum is right; else the other. @crc is over the block with itself zero.
+ */
+struct cow_intent_head {
+	__le64 magic;
+	__le64 generation;
+	__le32 nr; /* of the block in its slot */
+	__le32 crc;
+};
 
 /**
  * struct cow_layout - where the parts of a COW file are
  * @nr_blocks: blocks of the device, a last partial one counted
  * @data_offset: end of the index, in bytes
+ * @log_start: first block number of the log's two slots
+ * @slot_blocks: blocks in a slot
+ * @region_shift: of a region's bytes
+ * @nr_regions: of the device
  * @map_start: first block number of the tracking map, behind the log's place
  * @data_start: first block number for old blocks
  */
 struct cow_layout {
 	__u64 nr_blocks;
 	__u64 data_offset;
+	__u64 log_start;
+	__u64 slot_blocks;
+	unsigned int region_shift;
+	__u64 nr_regions;
 	__u64 map_start;
 	__u64 data_start;
 };
 
 static inline void cow_layout_init(struct cow_layout *l, __u64 device_bytes)
 {
-	const __u64 bits_per_block = (COW_BLOCK_SIZE - COW_INTENT_HEAD) * 8;
-	unsigned int shift = COW_REGION_SHIFT_MIN;
-	__u64 sections, regions, slot_blocks = 1;
+	__u64 sections;
 
 	l->nr_blocks = (device_bytes >> COW_BLOCK_SHIFT) +
 		       !!(device_bytes & (COW_BLOCK_SIZE - 1));
 	sections = (l->nr_blocks + COW_SECTION_ENTRIES - 1) / COW_SECTION_ENTRIES;
 	l->data_offset = COW_BLOCK_SIZE + sections * COW_SECTION_BYTES;
 
-	while ((device_bytes >> shift) >= COW_REGIONS_MAX)
-		shift++;
-	regions = (device_bytes >> shift) + 1;
-	slot_blocks = (regions + bits_per_block - 1) / bits_per_block;
-	l->map_start = (l->data_offset >> COW_BLOCK_SHIFT) + 2 * slot_blocks;
+	l->region_shift = COW_REGION_SHIFT_MIN;
+	while ((device_bytes >> l->region_shift) >= COW_REGIONS_MAX)
+		l->region_shift++;
+	l->nr_regions = (device_bytes >> l->region_shift) + 1;
+	l->log_start = l->data_offset >> COW_BLOCK_SHIFT;
+	l->slot_blocks = (l->nr_regions + COW_INTENT_BITS - 1) / COW_INTENT_BITS;
+	l->map_start = l->log_start + 2 * l->slot_blocks;
 	l->data_start = l->map_start + (l->nr_blocks + COW_MAP_BLOCKS_PER_BLOCK - 1) /
 					       COW_MAP_BLOCKS_PER_BLOCK;
 }

@@ -5,8 +5,9 @@
 
 #include "cow_track.h"
 #include "dbd.h"
+#include "intent.h"
 
-static_assert(sizeof(struct cow_track_header) == 104);
+static_assert(sizeof(struct cow_track_header) == 152);
 static_assert(sizeof(struct cow_header) == COW_TRACK_OFFSET);
 
 static struct cow_track_header *header_of(void *block)
@@ -50,14 +51,6 @@ static int header_io(struct cow_file *cow, struct block_device *bdev, blk_opf_t 
 	return cow_raw_io(&cow->extents, bdev, opf, 0, &cow->block, 1);
 }
 
-int cow_track_origin_crc(struct cow_file *cow, struct block_device *bdev, u32 *crc)
-{
-	int ret = cow_raw_read(bdev, 0, virt_to_page(cow->block), COW_BLOCK_SIZE);
-
-	*crc = crc32_le(~0u, cow->block, COW_BLOCK_SIZE);
-	return ret;
-}
-
 /* Whether the block on disk is the one written last; zeros before there was one. */
 static int check_ours(struct cow_file *cow, struct block_device *bdev)
 {
@@ -91,53 +84,112 @@ static int write_header(struct cow_file *cow, struct block_device *bdev,
 	return ret;
 }
 
-static void fill_header(struct cow_track_header *th, const struct cow_file *cow,
-			const struct dbd_map *map, bool snapshot, u32 origin_crc)
+static u64 base_size(const struct cow_file *cow)
+{
+	return cow->layout.data_start << COW_BLOCK_SHIFT;
+}
+
+static void fill_header(struct cow_track_header *th, const struct cow_file *cow, u32 flags)
 {
 	*th = (struct cow_track_header){
 		.magic = cpu_to_le64(COW_TRACK_MAGIC),
 		.version = cpu_to_le32(COW_TRACK_VERSION),
-		.flags = cpu_to_le32(COW_TRACK_CLEAN | (snapshot ? COW_TRACK_SNAPSHOT : 0)),
+		.flags = cpu_to_le32(flags),
 		.nr_blocks = cpu_to_le64(cow->layout.nr_blocks),
 		.fpos = cpu_to_le64(cow->fpos),
 		.run_end = cpu_to_le64(cow->run_end),
 		.fsize = cpu_to_le64(cow->fsize),
 		.seqid = cpu_to_le64(cow->seqid),
 		.asked = cpu_to_le64(cow->asked),
-		.map_crc = cpu_to_le32(map_crc(map)),
-		.extents_crc = cpu_to_le32(cow_extents_crc(&cow->extents, cow->fsize)),
-		.origin_crc = cpu_to_le32(origin_crc),
+		.base_crc = cpu_to_le32(cow_extents_crc(&cow->extents, base_size(cow))),
 	};
 	memcpy(th->uuid, cow->uuid, sizeof(th->uuid));
 }
 
-int cow_track_seal(struct cow_file *cow, struct block_device *bdev, const struct dbd_map *map,
-		   bool snapshot)
+int cow_track_check(struct cow_file *cow, struct block_device *bdev)
 {
-	struct cow_track_header th;
-	u32 origin_crc;
 	int ret;
 
-	if (cow->fsize < cow->layout.data_start << COW_BLOCK_SHIFT)
+	mutex_lock(&cow->track_lock);
+	ret = check_ours(cow, bdev);
+	mutex_unlock(&cow->track_lock);
+	return ret;
+}
+
+int cow_track_save_map(struct cow_file *cow, struct block_device *bdev,
+		       const struct dbd_map *map)
+{
+	int ret;
+
+	if (cow->fsize < base_size(cow))
 		return -ENOSPC; /* a snapshot's file too small for the map */
+	ret = cow_track_check(cow, bdev);
+	return ret ?: map_io(cow, bdev, REQ_OP_WRITE, map);
+}
+
+int cow_track_seal(struct cow_file *cow, struct block_device *bdev, const struct dbd_map *map,
+		   u32 flags)
+{
+	struct dbd_mount_mark mark;
+	struct cow_track_header th;
+	int ret;
+
+	fill_header(&th, cow, COW_TRACK_CLEAN | flags);
+	th.map_crc = cpu_to_le32(map_crc(map));
+	th.extents_crc = cpu_to_le32(cow_extents_crc(&cow->extents, cow->fsize));
+	mutex_lock(&cow->track_lock);
 	ret = check_ours(cow, bdev);
 	if (!ret)
-		ret = map_io(cow, bdev, REQ_OP_WRITE, map);
+		ret = dbd_mount_mark_read(bdev, cow->block, &mark);
+	th.origin_crc = cpu_to_le32(mark.block_crc);
+	memcpy(th.mount_mark, cow->track.mount_mark, sizeof(th.mount_mark));
 	if (!ret)
-		ret = cow_track_origin_crc(cow, bdev, &origin_crc);
-	if (ret)
-		return ret;
-	fill_header(&th, cow, map, snapshot, origin_crc);
-	return write_header(cow, bdev, &th);
+		ret = write_header(cow, bdev, &th);
+	mutex_unlock(&cow->track_lock);
+	return ret;
+}
+
+static int clear_flags(struct cow_file *cow, struct block_device *bdev, u32 flags)
+{
+	struct cow_track_header th;
+	int ret;
+
+	mutex_lock(&cow->track_lock);
+	th = cow->track;
+	th.flags &= ~cpu_to_le32(flags);
+	ret = check_ours(cow, bdev);
+	if (!ret)
+		ret = write_header(cow, bdev, &th);
+	mutex_unlock(&cow->track_lock);
+	return ret;
 }
 
 int cow_track_unseal(struct cow_file *cow, struct block_device *bdev)
 {
-	struct cow_track_header th = cow->track;
-	int ret = check_ours(cow, bdev);
+	return clear_flags(cow, bdev, COW_TRACK_CLEAN);
+}
 
-	th.flags &= ~cpu_to_le32(COW_TRACK_CLEAN);
-	return ret ?: write_header(cow, bdev, &th);
+int cow_track_unlog(struct cow_file *cow, struct block_device *bdev)
+{
+	return clear_flags(cow, bdev, COW_TRACK_CLEAN | COW_TRACK_LOG);
+}
+
+int cow_track_use(struct cow_file *cow, struct block_device *bdev, u32 flags)
+{
+	struct dbd_mount_mark mark;
+	struct cow_track_header th;
+	int ret;
+
+	fill_header(&th, cow, flags);
+	mutex_lock(&cow->track_lock);
+	ret = check_ours(cow, bdev);
+	if (!ret)
+		ret = dbd_mount_mark_read(bdev, cow->block, &mark);
+	memcpy(th.mount_mark, mark.mark, sizeof(th.mount_mark));
+	if (!ret)
+		ret = write_header(cow, bdev, &th);
+	mutex_unlock(&cow->track_lock);
+	return ret;
 }
 
 /* ---- taking a file up again ---- */
@@ -148,10 +200,45 @@ static int reject(const struct cow_file *cow, const char *why)
 	return -EINVAL;
 }
 
-static int check_header(const struct cow_file *cow, bool snapshot, u32 origin_crc)
+/* The map alone counts, and nobody used the device since. */
+static int check_clean(const struct cow_file *cow, const struct cow_track_header *th,
+		       bool snapshot, const struct dbd_mount_mark *origin)
+{
+	if (snapshot != !!(le32_to_cpu(th->flags) & COW_TRACK_SNAPSHOT))
+		return reject(cow, snapshot ? "it is incremental, not a snapshot" :
+					      "it is a snapshot, not incremental");
+	if (le64_to_cpu(th->fsize) != cow->fsize ||
+	    le32_to_cpu(th->extents_crc) != cow_extents_crc(&cow->extents, cow->fsize))
+		return reject(cow, "it was moved or resized");
+	if (le32_to_cpu(th->origin_crc) != origin->block_crc)
+		return reject(cow, "the file system was used meanwhile without the driver");
+	return 0;
+}
+
+/* Map and log together count, if the crash was in the mount that was followed. */
+static int check_crashed(const struct cow_file *cow, const struct cow_track_header *th,
+			 bool snapshot, const struct dbd_mount_mark *origin)
+{
+	u32 flags = le32_to_cpu(th->flags);
+
+	if (!(flags & COW_TRACK_LOG))
+		return reject(cow, "it was in use when the machine stopped, and changes were not logged");
+	if (flags & COW_TRACK_PENDING)
+		return reject(cow, "the transition to it was not completed: its predecessor counts");
+	if (snapshot)
+		return reject(cow, "the machine stopped while the snapshot was in use: it is lost, but can be reloaded as incremental");
+	if (le32_to_cpu(th->base_crc) != cow_extents_crc(&cow->extents, base_size(cow)))
+		return reject(cow, "it was moved");
+	if (!th->mount_mark[0] || !origin->in_use ||
+	    memcmp(th->mount_mark, origin->mark, sizeof(th->mount_mark)))
+		return reject(cow, "the file system was mounted or repaired after the crash without the driver");
+	return 0;
+}
+
+static int check_header(const struct cow_file *cow, bool snapshot,
+			const struct dbd_mount_mark *origin)
 {
 	const struct cow_track_header *th = header_of(cow->block);
-	u32 flags = le32_to_cpu(th->flags);
 
 	if (le64_to_cpu(th->magic) != COW_TRACK_MAGIC ||
 	    memchr_inv(cow->block, 0, COW_TRACK_OFFSET))
@@ -160,58 +247,58 @@ static int check_header(const struct cow_file *cow, bool snapshot, u32 origin_cr
 		return reject(cow, "it was left by another version of this driver");
 	if (le32_to_cpu(th->crc) != block_crc(cow->block))
 		return reject(cow, "its header is damaged");
-	if (!(flags & COW_TRACK_CLEAN))
-		return reject(cow, "it was in use when the machine stopped");
-	if (snapshot != !!(flags & COW_TRACK_SNAPSHOT))
-		return reject(cow, snapshot ? "it is incremental, not a snapshot" :
-					      "it is a snapshot, not incremental");
 	if (le64_to_cpu(th->nr_blocks) != cow->layout.nr_blocks)
 		return reject(cow, "the device has another size");
-	if (le64_to_cpu(th->fsize) != cow->fsize ||
-	    le32_to_cpu(th->extents_crc) != cow_extents_crc(&cow->extents, cow->fsize))
-		return reject(cow, "it was moved or resized");
-	if (le32_to_cpu(th->origin_crc) != origin_crc)
-		return reject(cow, "the file system was used meanwhile without the driver");
-	return 0;
+	if (le32_to_cpu(th->flags) & COW_TRACK_CLEAN)
+		return check_clean(cow, th, snapshot, origin);
+	return check_crashed(cow, th, snapshot, origin);
 }
 
-static int load_map(struct cow_file *cow, struct block_device *bdev, u32 crc,
-		    struct dbd_map **loaded)
+static int load_map(struct cow_file *cow, struct block_device *bdev, struct cow_loaded *loaded)
 {
-	struct dbd_map *map = dbd_map_alloc(cow->layout.nr_blocks);
+	const struct cow_track_header *th = &cow->track;
 	int ret;
 
-	if (!map)
+	loaded->map = dbd_map_alloc(cow->layout.nr_blocks);
+	if (!loaded->map)
 		return -ENOMEM;
-	ret = map_io(cow, bdev, REQ_OP_READ, map);
-	if (!ret && map_crc(map) != crc)
+	ret = map_io(cow, bdev, REQ_OP_READ, loaded->map);
+	if (!ret && !loaded->crashed && map_crc(loaded->map) != le32_to_cpu(th->map_crc))
 		ret = reject(cow, "its map is damaged");
-	if (ret) {
-		dbd_map_free(map);
-		return ret;
+	if (!ret) {
+		dbd_map_recount(loaded->map);
+		if (loaded->crashed)
+			ret = dbd_intent_load(cow, bdev, loaded->map, &loaded->regions);
 	}
-	dbd_map_recount(map);
-	*loaded = map;
-	return 0;
+	if (ret) {
+		dbd_map_free(loaded->map);
+		loaded->map = NULL;
+	}
+	return ret;
 }
 
-int cow_track_load(struct cow_file *cow, struct block_device *bdev, bool snapshot, u32 origin_crc,
-		   struct dbd_map **map)
+int cow_track_load(struct cow_file *cow, struct block_device *bdev, bool snapshot,
+		   const struct dbd_mount_mark *origin, struct cow_loaded *loaded)
 {
 	const struct cow_track_header *th = header_of(cow->block);
-	int ret = header_io(cow, bdev, REQ_OP_READ);
+	int ret;
 
+	*loaded = (struct cow_loaded){};
+	mutex_lock(&cow->track_lock);
+	ret = header_io(cow, bdev, REQ_OP_READ);
 	if (!ret)
-		ret = check_header(cow, snapshot, origin_crc);
-	if (!ret)
-		ret = load_map(cow, bdev, le32_to_cpu(th->map_crc), map);
-	if (ret)
-		return ret;
-	cow->fpos = le64_to_cpu(th->fpos);
-	cow->run_end = le64_to_cpu(th->run_end);
-	cow->seqid = le64_to_cpu(th->seqid);
-	cow->asked = le64_to_cpu(th->asked);
-	memcpy(cow->uuid, th->uuid, sizeof(cow->uuid));
-	cow->track = *th;
-	return 0;
+		ret = check_header(cow, snapshot, origin);
+	if (!ret) {
+		cow->track = *th;
+		cow->fpos = le64_to_cpu(th->fpos);
+		cow->run_end = le64_to_cpu(th->run_end);
+		cow->seqid = le64_to_cpu(th->seqid);
+		cow->asked = le64_to_cpu(th->asked);
+		memcpy(cow->uuid, th->uuid, sizeof(cow->uuid));
+		loaded->crashed = !(le32_to_cpu(th->flags) & COW_TRACK_CLEAN);
+		loaded->snapshot = le32_to_cpu(th->flags) & COW_TRACK_SNAPSHOT;
+		ret = load_map(cow, bdev, loaded);
+	}
+	mutex_unlock(&cow->track_lock);
+	return ret;
 }

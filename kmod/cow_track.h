@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the COW file keeps for the driver itself while it is in use: a header
- * that says whether the map beside it is complete, written raw.
+ * that says whether the map beside it is complete, alone or with the write-intent
+ * log, written raw.
  *
  * Nobody else can mistake it for something to read: the file's first 64 bytes
- * stay zero until cow_finish(). Nothing is written before the header on disk was
+ * stay zero until it is finished. Nothing is written before the header on disk was
  * read and found to be the one written last.
  */
 #ifndef DBD_COW_TRACK_H
@@ -12,33 +13,61 @@
 
 #include "cow_file.h"
 #include "map.h"
+#include "mount_mark.h"
 
 /*
- * All of these do raw I/O only, in process context, one at a time for a file.
- * Sealing and unsealing allocate nothing: writes are held meanwhile.
+ * All of these do raw I/O only, in process context. But for loading they allocate
+ * nothing: writes are held meanwhile.
  * -ESTALE: what is on disk is not ours any more; nothing was written.
  */
 
 /*
- * Writes @map and then, all of it durable, the header that calls it complete.
- * Nobody writes to the device meanwhile, and the index of a snapshot was
- * flushed.
+ * Writes @map to its place. Each bit that is set on disk is set in @map as well, so
+ * that wherever this is interrupted the map on disk is not smaller than before.
+ */
+int cow_track_save_map(struct cow_file *cow, struct block_device *bdev,
+		       const struct dbd_map *map);
+/*
+ * The header calls map, and index of a snapshot, complete: durable on return, as is
+ * what was written before. Nobody writes to the device meanwhile. @flags:
+ * COW_TRACK_SNAPSHOT; COW_TRACK_LOG: there is one, empty.
  */
 int cow_track_seal(struct cow_file *cow, struct block_device *bdev, const struct dbd_map *map,
-		   bool snapshot);
+		   u32 flags);
 /* The header says no longer that the map is complete: durable on return. */
 int cow_track_unseal(struct cow_file *cow, struct block_device *bdev);
 
 /*
- * Takes up a file that was sealed: @cow has its extents and size. @origin_crc:
- * what cow_track_origin_crc() gave before anybody could mount the device. *@map
- * is the caller's. -EINVAL, with a message: not sealed, of another mode or
- * device, moved, or the device was used since.
+ * In use, in a mount that the header now names. @flags: COW_TRACK_LOG: map and log
+ * on disk are complete from here on; COW_TRACK_PENDING; COW_TRACK_SNAPSHOT.
  */
-int cow_track_load(struct cow_file *cow, struct block_device *bdev, bool snapshot, u32 origin_crc,
-		   struct dbd_map **map);
+int cow_track_use(struct cow_file *cow, struct block_device *bdev, u32 flags);
+/* The header speaks of no log, and calls nothing complete. */
+int cow_track_unlog(struct cow_file *cow, struct block_device *bdev);
+/* Whether the header on disk is the one written last. */
+int cow_track_check(struct cow_file *cow, struct block_device *bdev);
 
-/* Checksum of the device's first block, which holds its super block. */
-int cow_track_origin_crc(struct cow_file *cow, struct block_device *bdev, u32 *crc);
+/**
+ * struct cow_loaded - what a file knows that is taken up
+ * @map: blocks that may differ from the snapshot; the caller's
+ * @crashed: the machine did not stop in order: it comes from map and log
+ * @regions: that came from the log
+ * @snapshot: the file is that of a snapshot
+ */
+struct cow_loaded {
+	struct dbd_map *map;
+	bool crashed;
+	u64 regions;
+	bool snapshot;
+};
+
+/*
+ * Takes up a file: @cow has its extents and size. @origin: read before anybody could
+ * mount the device. @snapshot: the mode asked for; after a crash a snapshot can be
+ * taken up as incremental only. -EINVAL, with a message: not to be trusted, of
+ * another mode or device, moved, or the device was used since.
+ */
+int cow_track_load(struct cow_file *cow, struct block_device *bdev, bool snapshot,
+		   const struct dbd_mount_mark *origin, struct cow_loaded *loaded);
 
 #endif /* DBD_COW_TRACK_H */

@@ -15,6 +15,8 @@ extern unsigned int dbd_max_devices; /* 1..255, constant after load */
 extern unsigned long dbd_cache_default; /* bytes */
 extern unsigned int dbd_cow_percent_default;
 extern unsigned int dbd_saved_memory_mib; /* MiB for each device */
+extern bool dbd_intent_log;
+extern unsigned int dbd_intent_idle_seconds; /* 1..3600 */
 
 #define dbd_info(fmt, ...) pr_info("datto: " fmt "\n", ##__VA_ARGS__)
 #define dbd_warn(fmt, ...) pr_warn("datto: " fmt "\n", ##__VA_ARGS__)

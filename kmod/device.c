@@ -250,20 +250,23 @@ static u64 default_cow_size(const struct dbd_device *dev)
 	       (bytes - hundredth * 100) * dbd_cow_percent_default / 100;
 }
 
-static struct dbd_track *new_track(struct dbd_map *map, struct dbd_snap *snap)
+struct dbd_track *dbd_track_alloc(struct dbd_map *map, struct dbd_snap *snap,
+				  struct dbd_intent *log)
 {
 	struct dbd_track *track = kmalloc(sizeof(*track), GFP_KERNEL);
 
 	if (track) {
 		track->map = map;
 		track->snap = snap;
+		track->log = log;
 	}
 	return track;
 }
 
-/* Map, snapshot and published struct of a new snapshot, not yet in use. */
+/* Map, log, snapshot and published struct of a new snapshot, not yet in use. */
 struct snap_parts {
 	struct dbd_map *map;
+	struct dbd_intent *log;
 	struct dbd_snap *snap;
 	struct dbd_track *track;
 };
@@ -272,38 +275,80 @@ static void parts_free(struct snap_parts *p)
 {
 	kfree(p->track);
 	dbd_snap_destroy(p->snap);
+	dbd_intent_destroy(p->log);
 	dbd_map_free(p->map);
 }
 
-/* @cache: bytes for the index, 0: the default. */
-static int parts_make(struct dbd_device *dev, struct cow_file *cow, u64 cache,
+/* *@log: NULL when there is to be none, or no room for one. */
+int dbd_device_new_log(struct dbd_device *dev, struct cow_file *cow, struct dbd_map *map,
+		       struct dbd_intent **log)
+{
+	*log = dbd_intent_log ? dbd_tracker_new_log(&dev->tracker, cow, map) : NULL;
+	if (IS_ERR(*log)) {
+		int ret = PTR_ERR(*log);
+
+		*log = NULL;
+		return ret;
+	}
+	if (!*log && dbd_intent_log)
+		dbd_warn("%s: the COW file has no room for a write-intent log: a crash costs the map",
+			 dev->path);
+	return 0;
+}
+
+int dbd_device_begin_log(struct dbd_device *dev, struct cow_file *cow, const struct dbd_map *map,
+			 struct dbd_intent *log, u32 flags)
+{
+	int ret;
+
+	if (!log)
+		return 0;
+	ret = cow_track_save_map(cow, dev->ref.bdev, map);
+	if (!ret)
+		ret = dbd_intent_clear(log);
+	return ret ?: cow_track_use(cow, dev->ref.bdev, COW_TRACK_LOG | flags);
+}
+
+/*
+ * @cache: bytes for the index, 0: the default. @flags: COW_TRACK_PENDING, when there
+ * is a predecessor.
+ */
+static int parts_make(struct dbd_device *dev, struct cow_file *cow, u64 cache, u32 flags,
 		      struct snap_parts *p)
 {
+	int ret = -ENOMEM;
+
 	*p = (struct snap_parts){};
 	p->map = dbd_map_alloc(cow->layout.nr_blocks);
 	if (!p->map)
-		return -ENOMEM;
+		return ret;
 	p->snap = dbd_snap_create(dev->minor, &dev->tracker.target, cow, p->map, &dev->error,
 				  &dev->why, cache ?: dbd_cache_default);
 	if (IS_ERR(p->snap)) {
-		int ret = PTR_ERR(p->snap);
-
+		ret = PTR_ERR(p->snap);
 		p->snap = NULL;
-		parts_free(p);
-		return ret;
+		goto free;
 	}
-	p->track = new_track(p->map, p->snap);
-	if (!p->track) {
-		parts_free(p);
-		return -ENOMEM;
-	}
-	return 0;
+	ret = dbd_device_new_log(dev, cow, p->map, &p->log);
+	if (ret)
+		goto free;
+	ret = dbd_device_begin_log(dev, cow, p->map, p->log, COW_TRACK_SNAPSHOT | flags);
+	if (ret)
+		goto free;
+	p->track = dbd_track_alloc(p->map, p->snap, p->log);
+	if (p->track)
+		return 0;
+	ret = -ENOMEM;
+free:
+	parts_free(p);
+	return ret;
 }
 
 /* @p becomes the device's. Control lock held; the caller publishes the track. */
 static void parts_install(struct dbd_device *dev, struct snap_parts *p, struct cow_file *cow)
 {
 	dev->snap = p->snap;
+	dev->log = p->log;
 	mutex_lock(&dbd_view_lock);
 	dev->map = p->map;
 	dev->cow = cow;
@@ -357,6 +402,7 @@ static void device_stop(struct dbd_device *dev)
 	cow_set_owner(dev->cow, NULL, NULL);
 	dbd_snap_destroy(dev->snap);
 	dev->snap = NULL;
+	dbd_intent_destroy(dev->log);
 	dbd_tracker_destroy(&dev->tracker);
 	dbd_map_free(dev->map);
 }
@@ -448,7 +494,7 @@ static int newcomer_prepare(struct newcomer *n, const struct dbd_member *m)
 			       &dev->why, dbd_device_unsealed);
 	if (ret)
 		goto remove_cow;
-	ret = parts_make(dev, cow, dev->cache, &n->parts);
+	ret = parts_make(dev, cow, dev->cache, 0, &n->parts);
 	if (ret)
 		goto destroy_tracker;
 	cow_set_owner(cow, dev, dbd_device_unmounted);
@@ -638,12 +684,12 @@ static int start_unverified(struct dbd_device *dev)
 		}
 		dbd_snap_park(dev->snap);
 	}
-	track = new_track(dev->map, dev->snap);
+	track = dbd_track_alloc(dev->map, dev->snap, NULL);
 	if (!track)
 		goto free_snap;
 	dbd_tracker_start(&dev->tracker, track);
 	dbd_target_drain(&dev->tracker.target);
-	ret = cow_track_origin_crc(dev->cow, dev->ref.bdev, &dev->origin_crc);
+	ret = dbd_mount_mark_read(dev->ref.bdev, dev->cow->block, &dev->origin);
 	if (ret)
 		device_stop(dev);
 	return ret;
@@ -736,7 +782,7 @@ static int destroy_locked(unsigned int minor)
 		return -EBUSY;
 	}
 	/* A file that cannot be removed must not be taken up by a reload. */
-	dbd_tracker_unseal(&dev->tracker);
+	dbd_tracker_disclaim(&dev->tracker, dev->cow);
 	device_end(dev, remove_cow);
 	if (!IS_ERR(sb))
 		deactivate_super(sb);
@@ -788,7 +834,7 @@ static int end_snapshot(struct dbd_device *dev)
 		ret = -EBUSY;
 		goto put_sb;
 	}
-	track = new_track(dev->map, NULL);
+	track = dbd_track_alloc(dev->map, NULL, dev->log);
 	if (!track) {
 		ret = -ENOMEM;
 		goto put_sb;
@@ -850,10 +896,11 @@ done:
 struct predecessor {
 	struct cow_file *cow;
 	struct dbd_map *map;
+	struct dbd_intent *log;
 };
 
 static int start_next(struct dbd_device *dev, struct super_block *sb, struct snap_parts *p,
-		      struct cow_file *cow)
+		      struct cow_file *cow, struct predecessor *old)
 {
 	int ret;
 
@@ -863,6 +910,8 @@ static int start_next(struct dbd_device *dev, struct super_block *sb, struct sna
 		return ret;
 	parts_install(dev, p, cow);
 	dbd_tracker_publish(&dev->tracker, p->track);
+	if (old->log)
+		dbd_intent_drain(old->log);
 	dbd_target_drain(&dev->tracker.target);
 	end_freeze(dev);
 	return 0;
@@ -881,38 +930,79 @@ static void return_to_incremental(struct dbd_device *dev, struct predecessor *ol
 		dbd_warn("%s: cannot take back the header of the COW file %s: %d", dev->path,
 			 old->cow->path, ret);
 	track->map = dev->map;
+	track->log = old->log;
 	stop_snapshot(dev, track);
 	dbd_map_merge(dev->map, old->map);
 	dbd_map_free(old->map);
+	dbd_intent_destroy(dev->log);
+	dev->log = old->log;
 	mutex_lock(&dbd_view_lock);
 	dev->cow = old->cow;
 	mutex_unlock(&dbd_view_lock);
 	cow_set_owner(old->cow, dev, dbd_device_unmounted);
 	clear_error(dev);
+	if (!old->log)
+		return;
+	/* It has had all that the other one got: map and log on disk are complete. */
+	dbd_intent_resume(old->log, dev->map);
+	ret = cow_track_use(old->cow, dev->ref.bdev, COW_TRACK_LOG);
+	if (ret)
+		dbd_warn("%s: the COW file %s cannot be reloaded after a crash: %d", dev->path,
+			 old->cow->path, ret);
+}
+
+/*
+ * The predecessor's file and then the new one's, so that at each instant one of
+ * them can be taken up after a crash: the old one, with all changes in its log, until
+ * its header is written; from just before on the new one.
+ */
+static int finish_predecessor(struct dbd_device *dev, struct predecessor *old,
+			      struct vfsmount *mnt)
+{
+	int ret = cow_finish_index(old->cow, old->map, mnt);
+
+	if (!ret && dev->log)
+		ret = cow_track_use(dev->cow, dev->ref.bdev, COW_TRACK_LOG | COW_TRACK_SNAPSHOT);
+	return ret ?: cow_finish_header(old->cow, old->map, mnt);
+}
+
+/* The new log feeds that of the predecessor; without one, that cannot be trusted. */
+static int link_logs(struct dbd_device *dev, struct predecessor *old, struct dbd_intent *log)
+{
+	if (!old->log)
+		return 0;
+	if (!log)
+		return cow_track_unlog(old->cow, dev->ref.bdev);
+	dbd_intent_also(log, old->log);
+	return 0;
 }
 
 /* @mnt: a mount of the file system. On failure @cow is the caller's again. */
 static int next_snapshot(struct dbd_device *dev, struct cow_file *cow, struct vfsmount *mnt)
 {
-	struct predecessor old = { .cow = dev->cow, .map = dev->map };
-	struct dbd_track *back = new_track(NULL, NULL);
+	struct predecessor old = { .cow = dev->cow, .map = dev->map, .log = dev->log };
+	struct dbd_track *back = dbd_track_alloc(NULL, NULL, NULL);
 	struct snap_parts parts;
 	int ret;
 
 	if (!back)
 		return -ENOMEM;
-	ret = parts_make(dev, cow, 0, &parts);
+	ret = parts_make(dev, cow, 0, COW_TRACK_PENDING, &parts);
 	if (ret)
 		goto free_back;
 	cow_set_owner(cow, dev, dbd_device_unmounted);
-	ret = start_next(dev, mnt->mnt_sb, &parts, cow);
+	ret = link_logs(dev, &old, parts.log);
+	if (!ret)
+		ret = start_next(dev, mnt->mnt_sb, &parts, cow, &old);
 	if (ret) {
 		parts_free(&parts);
+		if (old.log)
+			dbd_intent_resume(old.log, old.map);
 		goto free_back;
 	}
 	/* The old map is final now: nobody sets bits in it any more. */
 	cow_set_owner(old.cow, NULL, NULL);
-	ret = cow_finish(old.cow, old.map, mnt);
+	ret = finish_predecessor(dev, &old, mnt);
 	if (!ret)
 		ret = dbd_device_add_disk(dev);
 	if (ret) {
@@ -920,6 +1010,9 @@ static int next_snapshot(struct dbd_device *dev, struct cow_file *cow, struct vf
 		return_to_incremental(dev, &old, back, mnt);
 		return ret;
 	}
+	if (dev->log)
+		dbd_intent_also(dev->log, NULL);
+	dbd_intent_destroy(old.log);
 	cow_release(old.cow);
 	dbd_map_free(old.map);
 free_back:
@@ -1167,8 +1260,8 @@ void dbd_devices_exit(void)
 		if (!dev)
 			continue;
 		mutex_lock(&dev->lock);
-		if (!dev->unverified)
-			dbd_tracker_seal(&dev->tracker, dev->cow);
+		if (!dev->unverified && dbd_tracker_seal(&dev->tracker, dev->cow))
+			dbd_tracker_disclaim(&dev->tracker, dev->cow);
 		device_end(dev, cow_release);
 	}
 	mutex_unlock(&control_lock);

@@ -12,6 +12,7 @@
 #include "cow_grow.h"
 #include "device.h"
 #include "map.h"
+#include "mount_mark.h"
 #include "snap_disk.h"
 #include "tracker.h"
 
@@ -32,9 +33,10 @@
  * @holds_module: active devices do
  * @error: first failure, negative errno, sticks; set by anybody
  * @why: what is known of it
- * @origin_crc: of an unverified device: see cow_track_load()
+ * @origin: of an unverified device: see cow_track_load()
  * @cow: present COW file (also view lock)
  * @map: changes since the snapshot (also view lock)
+ * @log: that of @map in @cow; NULL: none
  * @snap: the snapshot being kept
  * @disk: its disk
  * @grow: what makes the COW file of @snap larger; NULL: was not asked for yet
@@ -57,9 +59,10 @@ struct dbd_device {
 	bool holds_module;
 	int error;
 	struct dbd_why why;
-	u32 origin_crc;
+	struct dbd_mount_mark origin;
 	struct cow_file *cow;
 	struct dbd_map *map;
+	struct dbd_intent *log;
 	struct dbd_snap *snap;
 	struct snap_disk *disk;
 	struct dbd_grow *grow;
@@ -98,6 +101,18 @@ struct dbd_device *dbd_device_on(dev_t bdev);
 /* Drops a reference. Process context. */
 void dbd_device_put(struct dbd_device *dev);
 int dbd_device_add_disk(struct dbd_device *dev);
+/* What the tracker publishes; NULL: no memory. */
+struct dbd_track *dbd_track_alloc(struct dbd_map *map, struct dbd_snap *snap,
+				  struct dbd_intent *log);
+/* A log of @map in @cow, not begun; *@log NULL: there is to be none. */
+int dbd_device_new_log(struct dbd_device *dev, struct cow_file *cow, struct dbd_map *map,
+		       struct dbd_intent **log);
+/*
+ * From here on the file can be taken up after a crash. @log may be NULL. @map is
+ * complete, and nobody writes, or asks the log. @flags: for cow_track_use().
+ */
+int dbd_device_begin_log(struct dbd_device *dev, struct cow_file *cow, const struct dbd_map *map,
+			 struct dbd_intent *log, u32 flags);
 
 /* ---- states.c ---- */
 

@@ -41,6 +41,8 @@ struct dbd_target_ops {
 	 * wait for other I/O, since bios submitted here are queued behind us.
 	 */
 	void (*held)(struct dbd_target *t, struct bio *bio);
+	/* For whoever got it there and is done with it. Process context. */
+	void (*let_go)(struct dbd_target *t, struct bio *bio);
 };
 
 /**

@@ -47,6 +47,16 @@ module_param_named(saved_memory_mib, dbd_saved_memory_mib, uint, 0444);
 MODULE_PARM_DESC(saved_memory_mib,
 		 "MiB a device for old blocks on their way to the COW file, 16 to 64");
 
+bool dbd_intent_log = true;
+module_param_named(intent_log, dbd_intent_log, bool, 0644);
+MODULE_PARM_DESC(intent_log,
+		 "keep what changed through a crash, for snapshots and reloads from now on");
+
+unsigned int dbd_intent_idle_seconds = 30;
+module_param_named(intent_idle_seconds, dbd_intent_idle_seconds, uint, 0444);
+MODULE_PARM_DESC(intent_idle_seconds,
+		 "seconds after the last write to a region until a crash costs no copy of it, 1 to 3600");
+
 static void check_params(void)
 {
 	if (!dbd_max_devices || dbd_max_devices > 255) {
@@ -60,6 +70,7 @@ static void check_params(void)
 			 dbd_cow_percent_default);
 		dbd_cow_percent_default = 10;
 	}
+	dbd_intent_idle_seconds = clamp(dbd_intent_idle_seconds, 1u, 3600u);
 	dbd_saved_memory_mib = clamp(dbd_saved_memory_mib, 16u, 64u);
 }
 

@@ -56,9 +56,19 @@ static bool quiet(struct dbd_device *dev)
 	return time_after(jiffies, READ_ONCE(dev->tracker.last_write) + SETTLE_DELAY);
 }
 
-/* Nothing of ours is on its way to the COW file any more, nor will be. */
+/*
+ * Nothing of ours is on its way to the COW file any more, nor will be. It says that
+ * before its place is anybody's.
+ */
 static void rest_failed(struct dbd_device *dev)
 {
+	int ret;
+
+	dbd_tracker_guard(&dev->tracker, dev->cow);
+	ret = dbd_tracker_disclaim(&dev->tracker, dev->cow);
+	if (ret && ret != -ESTALE)
+		dbd_warn("datto%u: the COW file %s cannot be marked as lost: %d", dev->minor,
+			 dev->cow->path, ret);
 	if (dev->snap)
 		dbd_snap_quiesce(dev->snap);
 	dbd_tracker_guard(&dev->tracker, NULL);
@@ -73,7 +83,7 @@ static void rest(struct dbd_device *dev)
 		return;
 	}
 	if (!READ_ONCE(dev->tracker.guard)) {
-		dbd_tracker_guard(&dev->tracker, &dev->cow->extents);
+		dbd_tracker_guard(&dev->tracker, dev->cow);
 		seal(dev);
 		dbd_info("datto%u: dormant: %s is not mounted read-write", dev->minor, dev->path);
 	} else if (quiet(dev)) {
@@ -135,6 +145,24 @@ void dbd_device_activated(struct dbd_device *dev)
 	hold_module(dev, true);
 }
 
+static u32 track_mode(const struct dbd_device *dev)
+{
+	return dev->snapshot ? COW_TRACK_SNAPSHOT : 0;
+}
+
+/* The file's header names this mount from now on; else a crash costs the map. */
+static void note_mount(struct dbd_device *dev)
+{
+	int ret;
+
+	if (!dev->log || dbd_intent_stopped(dev->log))
+		return;
+	ret = cow_track_use(dev->cow, dev->ref.bdev, COW_TRACK_LOG | track_mode(dev));
+	if (ret)
+		dbd_warn("%s: a crash will cost the map: %s cannot be written: %d", dev->path,
+			 dev->cow->path, ret);
+}
+
 /* Dormant, and mounted again. A failed device as well: its file can be removed then. */
 static void wake(struct dbd_device *dev, struct super_block *sb)
 {
@@ -150,47 +178,81 @@ static void wake(struct dbd_device *dev, struct super_block *sb)
 		return;
 	}
 	activate(dev);
+	note_mount(dev);
 	dbd_info("datto%u: active: %s is mounted", dev->minor, dev->path);
 }
 
 /*
- * What was seen since the reload joins what the file knows. No write passes
- * while that happens: nothing here may wait for one.
+ * What was seen since the reload joins what the file knows, and the log begins. No
+ * write passes while that happens: nothing here may wait for one. @track is
+ * published in any case.
  */
-static void join(struct dbd_device *dev, const struct dbd_map *loaded)
+static int join(struct dbd_device *dev, const struct dbd_map *loaded, struct dbd_track *track)
 {
-	if (!dev->snap) {
-		dbd_map_merge(dev->map, loaded);
-		return;
-	}
-	dbd_tracker_close(&dev->tracker);
-	dbd_snap_take_up(dev->snap, loaded);
-	dbd_tracker_open(&dev->tracker);
-}
-
-/* The file is attached. */
-static int take_up(struct dbd_device *dev)
-{
-	struct dbd_map *loaded;
 	int ret;
 
-	ret = cow_track_load(dev->cow, dev->ref.bdev, dev->snapshot, dev->origin_crc, &loaded);
+	dbd_tracker_close(&dev->tracker);
+	if (dev->snap)
+		dbd_snap_take_up(dev->snap, loaded);
+	else
+		dbd_map_merge(dev->map, loaded);
+	ret = dbd_device_begin_log(dev, dev->cow, dev->map, dev->log, track_mode(dev));
+	dbd_tracker_publish(&dev->tracker, track);
+	dbd_tracker_open(&dev->tracker);
+	return ret;
+}
+
+static int join_loaded(struct dbd_device *dev, const struct cow_loaded *loaded)
+{
+	struct dbd_track *track;
+	int ret;
+
+	ret = dbd_device_new_log(dev, dev->cow, dev->map, &dev->log);
 	if (ret)
 		return ret;
-	ret = cow_track_unseal(dev->cow, dev->ref.bdev);
-	if (!ret) {
-		join(dev, loaded);
-		ret = READ_ONCE(dev->error);
+	track = dbd_track_alloc(dev->map, dev->snap, dev->log);
+	if (!track)
+		return -ENOMEM;
+	/* It is not complete alone any more. */
+	ret = loaded->crashed ? 0 : cow_track_unseal(dev->cow, dev->ref.bdev);
+	if (ret) {
+		kfree(track);
+		return ret;
 	}
-	dbd_map_free(loaded);
+	ret = join(dev, loaded->map, track);
+	return ret ?: READ_ONCE(dev->error);
+}
+
+/* The file is attached. *@loaded: what it knew, but not the map. */
+static int take_up(struct dbd_device *dev, struct cow_loaded *loaded)
+{
+	int ret;
+
+	ret = cow_track_load(dev->cow, dev->ref.bdev, dev->snapshot, &dev->origin, loaded);
+	if (ret)
+		return ret;
+	ret = join_loaded(dev, loaded);
+	dbd_map_free(loaded->map);
 	if (!ret && dev->snapshot)
 		ret = dbd_device_add_disk(dev);
 	return ret;
 }
 
+/* Old blocks are worth nothing after a crash. */
+static void after_crash(struct dbd_device *dev, const struct cow_loaded *loaded)
+{
+	int ret = loaded->snapshot ? cow_shrink(dev->cow) : 0;
+
+	if (ret)
+		dbd_warn("%s: cannot give the COW file's data area back: %d", dev->path, ret);
+	dbd_info("datto%u: %s is taken up after a crash, with %llu regions from its log",
+		 dev->minor, dev->cow->path, loaded->regions);
+}
+
 /* Unverified, and mounted. A failure stays: what the file knew is lost then. */
 static void verify(struct dbd_device *dev, struct super_block *sb)
 {
+	struct cow_loaded loaded;
 	int ret;
 
 	if (READ_ONCE(dev->error))
@@ -200,15 +262,19 @@ static void verify(struct dbd_device *dev, struct super_block *sb)
 		device_fail(dev, ret, "its COW file cannot be found");
 		return;
 	}
-	ret = take_up(dev);
+	ret = take_up(dev, &loaded);
 	if (ret) {
 		device_fail(dev, ret, "its COW file cannot be taken up");
 		if (dev->snap)
 			dbd_snap_quiesce(dev->snap);
+		if (dev->log)
+			dbd_intent_stop(dev->log);
 		cow_detach(dev->cow);
 		return;
 	}
 	activate(dev);
+	if (loaded.crashed)
+		after_crash(dev, &loaded);
 	dbd_info("datto%u: active: snapshot %llu of %s is taken up again", dev->minor,
 		 dev->cow->seqid, dev->path);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* See tracker.h. Lock order: gate_lock, lock, the snapshot's lock. */
+/* See tracker.h. Lock order: gate_lock, lock, the snapshot's or the log's lock. */
 #include <linux/jiffies.h>
 #include <linux/slab.h>
 
@@ -33,6 +33,12 @@ static bool on_guarded(struct dbd_tracker *t, sector_t first, sector_t nr)
 	return cow_extents_overlap(guard, (u64)first << SECTOR_SHIFT, (u64)nr << SECTOR_SHIFT);
 }
 
+/* Whether blocks [@b, @end), marked by now, may be written. Under RCU. */
+static bool logged(const struct dbd_track *track, u64 b, u64 end)
+{
+	return !track->log || dbd_intent_covers(track->log, b, end - b);
+}
+
 static enum dbd_verdict filter_write(struct dbd_target *target, struct bio *bio, sector_t first,
 				     sector_t nr)
 {
@@ -42,13 +48,11 @@ static enum dbd_verdict filter_write(struct dbd_target *target, struct bio *bio,
 
 	if (READ_ONCE(t->closed) || on_guarded(t, first, nr))
 		return DBD_DIVERT;
-	if (track->snap && !READ_ONCE(*t->error)) {
-		if (dbd_map_next_clear(track->map, b, end) == end)
-			return DBD_PASS;
+	if (!track->snap || READ_ONCE(*t->error))
+		dbd_map_set(track->map, b, end - b);
+	else if (dbd_map_next_clear(track->map, b, end) < end)
 		return DBD_DIVERT;
-	}
-	dbd_map_set(track->map, b, end - b);
-	return DBD_PASS;
+	return logged(track, b, end) ? DBD_PASS : DBD_DIVERT;
 }
 
 /* Error first: a reader that gets what this write leaves sees it. */
@@ -61,9 +65,20 @@ static void missed_write(struct dbd_target *target, struct bio *bio, sector_t fi
 	if (track->snap) /* it may have ended since the filter looked */
 		dbd_snap_fail(track->snap, -EOPNOTSUPP, "a write that cannot be held", b);
 	dbd_map_set(track->map, b, end - b);
-	/* Best effort: the seal should have been taken back before. */
+	/* Best effort: both should have been done before it passes. */
 	if (READ_ONCE(t->closed))
 		queue_work(t->wq, &t->open_work);
+	else if (track->log)
+		dbd_intent_want(track->log, b, end - b);
+}
+
+static void bio_blocks(const struct dbd_tracker *t, const struct bio *bio, u64 *b, u64 *end)
+{
+	sector_t first, nr;
+
+	dbd_target_range(&t->target, bio, &first, &nr);
+	*b = first_block(first);
+	*end = end_block(first, nr);
 }
 
 static bool bio_on_guarded(struct dbd_tracker *t, struct bio *bio)
@@ -75,32 +90,94 @@ static bool bio_on_guarded(struct dbd_tracker *t, struct bio *bio)
 }
 
 /*
- * The snapshot is not freed while a bio is diverted. What is published may be
- * without one by now: then the worker deals with the bio.
+ * Neither snapshot nor log is freed while a bio is diverted. What is published may
+ * be without either by now: then the worker deals with the bio.
  */
 static void hold_write(struct dbd_target *target, struct bio *bio)
 {
 	struct dbd_tracker *t = tracker_of(target);
-	struct dbd_snap *snap;
+	struct dbd_track *track;
 	unsigned long flags;
+	u64 b, end;
 
+	bio_blocks(t, bio, &b, &end);
 	rcu_read_lock();
-	snap = rcu_dereference(t->track)->snap;
+	track = rcu_dereference(t->track);
 	spin_lock_irqsave(&t->lock, flags);
-	if (snap && !t->closed && !bio_on_guarded(t, bio)) {
-		dbd_snap_hold(snap, bio);
-	} else {
+	if (t->closed || bio_on_guarded(t, bio) || (!track->snap && !track->log)) {
 		bio_list_add(&t->held, bio);
 		queue_work(t->wq, &t->open_work);
+	} else if (track->snap) {
+		if (track->log) /* while the old blocks are read */
+			dbd_intent_want(track->log, b, end - b);
+		dbd_snap_hold(track->snap, bio);
+	} else {
+		dbd_intent_hold(track->log, bio, b, end - b);
 	}
 	spin_unlock_irqrestore(&t->lock, flags);
 	rcu_read_unlock();
+}
+
+/*
+ * Marks the blocks of a held bio that needs no copy any more. Whether it may go; if
+ * not, the log has it. What was decided by @track is done before an instant:
+ * dbd_tracker_publish(), then dbd_intent_drain().
+ */
+static bool mark_and_ask(const struct dbd_track *track, struct bio *bio, u64 b, u64 end)
+{
+	dbd_map_set(track->map, b, end - b);
+	if (logged(track, b, end))
+		return true;
+	dbd_intent_hold(track->log, bio, b, end - b);
+	return false;
+}
+
+/* The snapshot is done with a held bio. Process context. */
+static void let_go(struct dbd_target *target, struct bio *bio)
+{
+	struct dbd_tracker *t = tracker_of(target);
+	bool go;
+	u64 b, end;
+
+	bio_blocks(t, bio, &b, &end);
+	rcu_read_lock();
+	go = mark_and_ask(rcu_dereference(t->track), bio, b, end);
+	rcu_read_unlock();
+	if (go)
+		dbd_target_send(target, bio);
+}
+
+/* A bio held for the log or by the gate, by what stands now. Process context. */
+static void dispatch(struct dbd_tracker *t, struct bio *bio)
+{
+	struct dbd_track *track;
+	bool go = false;
+	u64 b, end;
+
+	bio_blocks(t, bio, &b, &end);
+	rcu_read_lock();
+	track = rcu_dereference(t->track);
+	spin_lock_irq(&t->lock);
+	if (t->closed || bio_on_guarded(t, bio)) {
+		bio_list_add(&t->held, bio);
+		queue_work(t->wq, &t->open_work);
+	} else if (track->snap && !READ_ONCE(*t->error) &&
+		   dbd_map_next_clear(track->map, b, end) < end) {
+		dbd_snap_hold(track->snap, bio);
+	} else {
+		go = mark_and_ask(track, bio, b, end);
+	}
+	spin_unlock_irq(&t->lock);
+	rcu_read_unlock();
+	if (go)
+		dbd_target_send(&t->target, bio);
 }
 
 static const struct dbd_target_ops write_ops = {
 	.filter = filter_write,
 	.missed = missed_write,
 	.held = hold_write,
+	.let_go = let_go,
 };
 
 /* ---- the gate ---- */
@@ -113,6 +190,24 @@ static struct dbd_snap *snap_of(struct dbd_tracker *t)
 	snap = rcu_dereference(t->track)->snap;
 	rcu_read_unlock();
 	return snap;
+}
+
+static struct dbd_intent *log_of(struct dbd_tracker *t)
+{
+	struct dbd_intent *log;
+
+	rcu_read_lock();
+	log = rcu_dereference(t->track)->log;
+	rcu_read_unlock();
+	return log;
+}
+
+static void stop_log(struct dbd_tracker *t)
+{
+	struct dbd_intent *log = log_of(t);
+
+	if (log)
+		dbd_intent_stop(log);
 }
 
 static void tracker_fail(struct dbd_tracker *t, int error, const char *why)
@@ -136,32 +231,19 @@ static void tracker_disown(struct dbd_tracker *t)
 	struct dbd_snap *snap = snap_of(t);
 
 	tracker_fail(t, -ESTALE, "the place of its COW file was overwritten");
+	/* If its header is not, that must not be believed any more. */
+	cow_track_unlog(t->cow, t->target.bdev);
 	WRITE_ONCE(t->guard, NULL);
+	stop_log(t);
 	if (snap)
 		dbd_snap_quiesce(snap);
 }
 
 static void route(struct dbd_tracker *t, struct bio *bio)
 {
-	struct dbd_track *track;
-	struct dbd_snap *snap;
-	sector_t first, nr;
-	u64 b;
-
-	dbd_target_range(&t->target, bio, &first, &nr);
-	b = first_block(first);
-	if (on_guarded(t, first, nr))
+	if (bio_on_guarded(t, bio))
 		tracker_disown(t);
-	rcu_read_lock();
-	track = rcu_dereference(t->track);
-	snap = track->snap;
-	if (!snap)
-		dbd_map_set(track->map, b, end_block(first, nr) - b);
-	rcu_read_unlock();
-	if (snap)
-		dbd_snap_hold(snap, bio);
-	else
-		dbd_target_send(&t->target, bio);
+	dispatch(t, bio);
 }
 
 static int take_seal_back(struct dbd_tracker *t)
@@ -208,6 +290,7 @@ static void open_work(struct work_struct *work)
 
 void dbd_tracker_close(struct dbd_tracker *t)
 {
+	struct dbd_intent *log;
 	struct dbd_snap *snap;
 
 	mutex_lock(&t->gate_lock);
@@ -218,6 +301,9 @@ void dbd_tracker_close(struct dbd_tracker *t)
 	snap = snap_of(t);
 	if (snap)
 		dbd_snap_drain(snap);
+	log = log_of(t);
+	if (log)
+		dbd_intent_drain(log);
 }
 
 void dbd_tracker_open(struct dbd_tracker *t)
@@ -230,13 +316,17 @@ static int save(struct dbd_tracker *t, struct cow_file *cow)
 {
 	struct dbd_track *track = rcu_dereference_protected(t->track,
 							    lockdep_is_held(&t->gate_lock));
+	bool with_log = track->log && !dbd_intent_stopped(track->log);
+	u32 flags = (track->snap ? COW_TRACK_SNAPSHOT : 0) | (with_log ? COW_TRACK_LOG : 0);
 	int ret = 0;
 
 	if (track->snap)
 		ret = cow_index_flush(&track->snap->index);
 	if (!ret)
-		ret = cow_track_seal(cow, t->target.bdev, track->map, track->snap);
-	return ret;
+		ret = cow_track_save_map(cow, t->target.bdev, track->map);
+	if (!ret && with_log)
+		ret = dbd_intent_clear(track->log);
+	return ret ?: cow_track_seal(cow, t->target.bdev, track->map, flags);
 }
 
 int dbd_tracker_seal(struct dbd_tracker *t, struct cow_file *cow)
@@ -251,6 +341,7 @@ int dbd_tracker_seal(struct dbd_tracker *t, struct cow_file *cow)
 		return ret;
 	}
 	t->cow = cow;
+	t->disclaimed = false;
 	WRITE_ONCE(t->sealed, true);
 	mutex_unlock(&t->gate_lock);
 	return 0;
@@ -266,14 +357,62 @@ int dbd_tracker_unseal(struct dbd_tracker *t)
 	return ret;
 }
 
-void dbd_tracker_guard(struct dbd_tracker *t, const struct cow_extents *extents)
+int dbd_tracker_disclaim(struct dbd_tracker *t, struct cow_file *cow)
 {
+	int ret;
+
+	if (t->disclaimed)
+		return 0;
+	ret = dbd_tracker_unseal(t);
+	if (!ret)
+		ret = cow_track_unlog(cow, t->target.bdev);
+	stop_log(t);
+	t->disclaimed = !ret;
+	return ret;
+}
+
+void dbd_tracker_guard(struct dbd_tracker *t, struct cow_file *cow)
+{
+	struct dbd_intent *log = log_of(t);
+
+	if (cow)
+		t->cow = cow;
+	if (log)
+		dbd_intent_set_guarded(log, cow);
 	WRITE_ONCE(t->last_write, jiffies);
-	WRITE_ONCE(t->guard, extents);
-	if (extents)
+	WRITE_ONCE(t->guard, cow ? &cow->extents : NULL);
+	if (cow)
 		return;
 	dbd_target_sync(&t->target);
 	flush_work(&t->open_work);
+}
+
+/* ---- the log ---- */
+
+static void log_release(void *arg, struct bio *bio)
+{
+	dispatch(arg, bio);
+}
+
+static void log_lost(void *arg, int error)
+{
+	tracker_fail(arg, error, "cannot mark its COW file as not logged");
+}
+
+struct dbd_intent *dbd_tracker_new_log(struct dbd_tracker *t, struct cow_file *cow,
+				       const struct dbd_map *map)
+{
+	const struct dbd_intent_owner owner = {
+		.minor = t->minor,
+		.cow = cow,
+		.bdev = t->target.bdev,
+		.map = map,
+		.release = log_release,
+		.lost = log_lost,
+		.arg = t,
+	};
+
+	return dbd_intent_create(&owner);
 }
 
 /* ---- making and ending one ---- */
@@ -322,6 +461,7 @@ void dbd_tracker_stop(struct dbd_tracker *t)
 	dbd_target_disarm(&t->target);
 	dbd_target_wait_held(&t->target); /* what is held opens the gate */
 	flush_work(&t->open_work);
+	stop_log(t);
 	kfree(rcu_dereference_protected(t->track, true));
 	RCU_INIT_POINTER(t->track, NULL);
 }

@@ -6,6 +6,8 @@
  * until its old blocks are saved. What the probe needs for that is one
  * RCU-published struct, replaced as a whole.
  *
+ * Then, and before it goes on, its region must be open in the write-intent log.
+ *
  * Above that stands a gate. While it is closed every write is held, so that map
  * and snapshot stand still. Sealing closes it for good and writes both to the
  * COW file, whose header then says that they are complete; the first write that
@@ -16,13 +18,15 @@
 #define DBD_TRACKER_H
 
 #include "copy.h"
+#include "intent.h"
 #include "intercept.h"
 #include "map.h"
 
-/* What the probe sees. @snap NULL: only mark. */
+/* What the probe sees. @snap NULL: only mark. @log NULL: a crash costs the map. */
 struct dbd_track {
 	struct dbd_map *map;
 	struct dbd_snap *snap;
+	struct dbd_intent *log;
 };
 
 /**
@@ -37,10 +41,11 @@ struct dbd_track {
  * @held: writes held by the gate
  * @gate_lock: who closes or opens the gate; guards @sealed and @cow
  * @sealed: @cow says on disk that it is complete; @closed then
- * @cow: what was sealed
+ * @cow: what was sealed, or is guarded
  * @guard: extents of the COW file that nobody else may write, or NULL: the
  *	file system looks after them. RCU
  * @last_write: jiffies, of writes seen while guarded
+ * @disclaimed: its COW file cannot be taken up any more; the device's lock
  * @unsealed: called when the first write has taken a seal back; may be NULL
  * @wq: where the gate is opened
  * @open_work: opens it
@@ -59,10 +64,15 @@ struct dbd_tracker {
 	struct cow_file *cow;
 	const struct cow_extents *guard;
 	unsigned long last_write;
+	bool disclaimed;
 	void (*unsealed)(struct dbd_tracker *t);
 	struct workqueue_struct *wq;
 	struct work_struct open_work;
 };
+
+/* A log for @cow and @map, for the tracker's writes. As dbd_intent_create(). */
+struct dbd_intent *dbd_tracker_new_log(struct dbd_tracker *t, struct cow_file *cow,
+				       const struct dbd_map *map);
 
 /* Process context. All arguments outlive it. */
 int dbd_tracker_init(struct dbd_tracker *t, unsigned int minor, struct block_device *bdev,
@@ -98,6 +108,11 @@ void dbd_tracker_open(struct dbd_tracker *t);
 int dbd_tracker_seal(struct dbd_tracker *t, struct cow_file *cow);
 /* Takes the seal back, on disk first; nothing to do when there is none. */
 int dbd_tracker_unseal(struct dbd_tracker *t);
+/*
+ * @cow must not be taken up any more, says its header when this returns without an
+ * error; and no log is written any more in either case. Process context.
+ */
+int dbd_tracker_disclaim(struct dbd_tracker *t, struct cow_file *cow);
 
 static inline bool dbd_tracker_sealed(const struct dbd_tracker *t)
 {
@@ -105,10 +120,10 @@ static inline bool dbd_tracker_sealed(const struct dbd_tracker *t)
 }
 
 /*
- * From here on a write of somebody else to @extents fails the device before it
+ * From here on a write of somebody else to where @cow is fails the device before it
  * passes: nothing is written there by us any more. NULL ends that; when it
- * returns nobody looks at the extents any more.
+ * returns nobody looks at its extents any more.
  */
-void dbd_tracker_guard(struct dbd_tracker *t, const struct cow_extents *extents);
+void dbd_tracker_guard(struct dbd_tracker *t, struct cow_file *cow);
 
 #endif /* DBD_TRACKER_H */

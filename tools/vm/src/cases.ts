@@ -16,13 +16,15 @@ export interface Case {
   readonly start: 'none' | 'module' | 'fs';
   /** The case runs this often, with the machine shut down in between. */
   readonly boots: number;
+  /** In between its power is cut, instead: the case is still running when it returns. */
+  readonly cut: boolean;
   /** Left out of a quick run. */
   readonly slow: boolean;
   /** Kernel messages that belong to the case. */
   readonly dmesgAllow?: RegExp;
 }
 
-const KEYS = ['disks', 'fs', 'mkfs', 'timeout', 'start', 'boots', 'slow', 'dmesg-allow'];
+const KEYS = ['disks', 'fs', 'mkfs', 'timeout', 'start', 'boots', 'power', 'slow', 'dmesg-allow'];
 
 export function loadCases(patterns: readonly string[]): Case[] {
   const dir = join(toolRoot, 'cases');
@@ -47,6 +49,8 @@ export function parseCase(file: string, text: string): Case[] {
   if (!(timeout > 0)) throw new Error(`${file}: timeout is a number of seconds`);
   const boots = Number(header.get('boots') ?? 1);
   if (!(boots >= 1)) throw new Error(`${file}: boots is a number from 1`);
+  const power = header.get('power') ?? 'off';
+  if (power !== 'off' && power !== 'cut') throw new Error(`${file}: power is off or cut`);
   const fileSystems = words('fs', 'ext4');
   const slow = words('slow', '');
   if (!slow.every((word) => word === 'yes' || fileSystems.includes(word))) {
@@ -62,6 +66,7 @@ export function parseCase(file: string, text: string): Case[] {
     timeout,
     start,
     boots,
+    cut: power === 'cut',
     slow: slow.includes('yes') || slow.includes(fs),
     ...(allow === undefined ? {} : { dmesgAllow: new RegExp(allow) }),
   }));

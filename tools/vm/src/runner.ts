@@ -130,7 +130,7 @@ class Seat {
     let console = '';
     for (let boot = 1; boot <= one.boots && failures.length === 0; boot++) {
       if (boot > 1) {
-        await vm.stop();
+        await (one.cut ? vm.cut() : vm.stop());
         await vm.start();
       }
       writeFileSync(join(dir, 'run'), this.#environment(one, boot));

@@ -111,13 +111,23 @@ export class Vm {
   }
 
   async stop(): Promise<void> {
-    const child = this.#child;
-    if (!this.alive || child === undefined) return;
-    const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    if (!this.alive) return;
     this.#send('off');
     const timer = setTimeout(() => this.kill(), 20_000);
-    await ended;
+    await this.#ended();
     clearTimeout(timer);
+  }
+
+  /** As a power cut: whatever the disks were told is there, nothing else. */
+  async cut(): Promise<void> {
+    this.kill();
+    await this.#ended();
+  }
+
+  async #ended(): Promise<void> {
+    const child = this.#child;
+    if (!this.alive || child === undefined) return;
+    await new Promise<void>((resolve) => child.once('exit', () => resolve()));
   }
 
   kill(): void {

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The few fields of ext4's and XFS's on-disk format that are needed. XFS counts
+ * no mounts; what can be told is whether its log ends with an unmount record.
+ */
+#include <linux/crc32.h>
+#include <linux/mm.h>
+#include <linux/string.h>
+
+#include "cow_extents.h"
+#include "mount_mark.h"
+
+static u16 le16_at(const u8 *block, unsigned int at)
+{
+	return le16_to_cpup((const __le16 *)(block + at));
+}
+
+static u32 le32_at(const u8 *block, unsigned int at)
+{
+	return le32_to_cpup((const __le32 *)(block + at));
+}
+
+static u32 be32_at(const u8 *block, unsigned int at)
+{
+	return be32_to_cpup((const __be32 *)(block + at));
+}
+
+static u64 be64_at(const u8 *block, unsigned int at)
+{
+	return be64_to_cpup((const __be64 *)(block + at));
+}
+
+/* ---- ext2, ext3, ext4: little-endian, the super block at byte 1024 ---- */
+
+#define EXT_SB 1024
+#define EXT_MTIME (EXT_SB + 0x2c) /* of the last mount, seconds */
+#define EXT_MOUNT_COUNT (EXT_SB + 0x34)
+#define EXT_MAGIC (EXT_SB + 0x38)
+#define EXT_STATE (EXT_SB + 0x3a)
+#define EXT_LASTCHECK (EXT_SB + 0x40)
+#define EXT_FEATURE_COMPAT (EXT_SB + 0x5c)
+#define EXT_FEATURE_INCOMPAT (EXT_SB + 0x60)
+#define EXT_UUID (EXT_SB + 0x68)
+#define EXT_MTIME_HIGH (EXT_SB + 0x275)
+
+#define EXT_HAS_JOURNAL 0x4u
+#define EXT_NEEDS_RECOVERY 0x4u
+#define EXT_STATE_VALID 0x1u
+
+static bool is_ext(const u8 *block)
+{
+	return le16_at(block, EXT_MAGIC) == 0xef53;
+}
+
+/* A journal that needs recovery is that of a mount that has not ended. */
+static bool ext_in_use(const u8 *block)
+{
+	if (le32_at(block, EXT_FEATURE_COMPAT) & EXT_HAS_JOURNAL)
+		return le32_at(block, EXT_FEATURE_INCOMPAT) & EXT_NEEDS_RECOVERY;
+	return !(le16_at(block, EXT_STATE) & EXT_STATE_VALID);
+}
+
+static void ext_mark(const u8 *block, u8 *mark)
+{
+	memcpy(mark, "ext", 4);
+	memcpy(mark + 4, block + EXT_UUID, 16);
+	memcpy(mark + 20, block + EXT_MTIME, 4);
+	mark[24] = block[EXT_MTIME_HIGH];
+	memcpy(mark + 25, block + EXT_MOUNT_COUNT, 2);
+	memcpy(mark + 27, block + EXT_LASTCHECK, 4);
+}
+
+/* ---- XFS: big-endian ---- */
+
+#define XFS_BLOCK_SIZE 4
+#define XFS_UUID 32
+#define XFS_LOG_START 48 /* file system block; 0: on another device */
+#define XFS_AG_BLOCKS 84
+#define XFS_LOG_BLOCKS 96
+#define XFS_AG_BLOCKS_LOG 124
+
+#define XFS_RECORD_MAGIC 0xfeedbabeu
+#define XFS_RECORD_CYCLE 4
+#define XFS_RECORD_NR_OPS 40
+#define XFS_RECORD_SIZE 320 /* of the buffer it was written from: a header sector for each 32 KiB */
+#define XFS_RECORD_SECTORS_MAX 520u /* the longest record, with its headers */
+#define XFS_OP_FLAGS 9 /* of a record's first operation */
+#define XFS_OP_UNMOUNT 0x20u
+
+#define SECTORS_PER_PAGE (PAGE_SIZE >> SECTOR_SHIFT)
+
+struct xfs_log {
+	struct block_device *bdev;
+	struct page *page;
+	u64 start; /* byte on the device */
+	u32 nr; /* sectors */
+};
+
+static bool is_xfs(const u8 *block)
+{
+	return be32_at(block, 0) == 0x58465342;
+}
+
+/* A page at a time, as the device's blocks may be that large. */
+static int read_sector(const struct xfs_log *log, u32 nr, const u8 **sector)
+{
+	u32 skip = nr % SECTORS_PER_PAGE;
+
+	*sector = (u8 *)page_address(log->page) + (skip << SECTOR_SHIFT);
+	return cow_raw_read(log->bdev, log->start + ((u64)(nr - skip) << SECTOR_SHIFT), log->page,
+			    PAGE_SIZE);
+}
+
+/* Each sector of the log begins with the cycle it was written in, or its record's magic. */
+static int read_cycle(const struct xfs_log *log, u32 nr, u32 *cycle)
+{
+	const u8 *sector;
+	int ret = read_sector(log, nr, &sector);
+
+	*cycle = be32_at(sector, 0);
+	if (*cycle == XFS_RECORD_MAGIC)
+		*cycle = be32_at(sector, XFS_RECORD_CYCLE);
+	return ret;
+}
+
+/* The first sector that is not of the cycle of sector 0, or the end. */
+static int find_head(const struct xfs_log *log, u32 *head)
+{
+	u32 cycle, first, lo = 0, hi = log->nr;
+	int ret = read_cycle(log, 0, &first);
+
+	while (!ret && hi - lo > 1) {
+		u32 mid = lo + (hi - lo) / 2;
+
+		ret = read_cycle(log, mid, &cycle);
+		if (cycle == first)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	*head = hi;
+	return ret;
+}
+
+static int is_unmount(const struct xfs_log *log, u32 record, bool *unmount)
+{
+	const u8 *sector;
+	u32 headers;
+	int ret = read_sector(log, record, &sector);
+
+	*unmount = false;
+	if (ret || be32_at(sector, XFS_RECORD_NR_OPS) != 1)
+		return ret;
+	headers = max(DIV_ROUND_UP(be32_at(sector, XFS_RECORD_SIZE), 32768), 1u);
+	ret = read_sector(log, (record + headers) % log->nr, &sector);
+	*unmount = !ret && sector[XFS_OP_FLAGS] & XFS_OP_UNMOUNT;
+	return ret;
+}
+
+/* Whether the last record is of anything but an unmount. */
+static int log_in_use(const struct xfs_log *log, bool *in_use)
+{
+	u32 head, i;
+	bool unmount;
+	int ret = find_head(log, &head);
+
+	*in_use = true;
+	for (i = 1; !ret && i <= min(XFS_RECORD_SECTORS_MAX, log->nr); i++) {
+		u32 nr = (head + log->nr - i) % log->nr;
+		const u8 *sector;
+
+		ret = read_sector(log, nr, &sector);
+		if (ret || be32_at(sector, 0) != XFS_RECORD_MAGIC)
+			continue;
+		ret = is_unmount(log, nr, &unmount);
+		*in_use = !unmount;
+		break;
+	}
+	return ret;
+}
+
+static int xfs_in_use(struct block_device *bdev, const u8 *block, bool *in_use)
+{
+	u64 at = be64_at(block, XFS_LOG_START), bytes = bdev_nr_bytes(bdev);
+	u32 size = be32_at(block, XFS_BLOCK_SIZE);
+	u64 len = (u64)be32_at(block, XFS_LOG_BLOCKS) * size;
+	u8 ag_shift = block[XFS_AG_BLOCKS_LOG];
+	struct xfs_log log = { .bdev = bdev, .nr = len >> SECTOR_SHIFT };
+	int ret;
+
+	*in_use = false;
+	if (!at || ag_shift > 32 || !log.nr)
+		return 0; /* its log is elsewhere */
+	log.start = ((at >> ag_shift) * be32_at(block, XFS_AG_BLOCKS) +
+		     (at & ((1ull << ag_shift) - 1))) * size;
+	if (log.start > bytes || len > bytes - log.start)
+		return 0;
+	log.page = alloc_page(GFP_KERNEL);
+	if (!log.page)
+		return -ENOMEM;
+	ret = log_in_use(&log, in_use);
+	__free_page(log.page);
+	return ret;
+}
+
+static void xfs_mark(const u8 *block, u8 *mark)
+{
+	memcpy(mark, "xfs", 4);
+	memcpy(mark + 4, block + XFS_UUID, 16);
+}
+
+int dbd_mount_mark_read(struct block_device *bdev, void *block, struct dbd_mount_mark *m)
+{
+	int ret = cow_raw_read(bdev, 0, virt_to_page(block), COW_BLOCK_SIZE);
+
+	*m = (struct dbd_mount_mark){};
+	if (ret)
+		return ret;
+	m->block_crc = crc32_le(~0u, block, COW_BLOCK_SIZE);
+	if (is_ext(block)) {
+		ext_mark(block, m->mark);
+		m->in_use = ext_in_use(block);
+	} else if (is_xfs(block)) {
+		xfs_mark(block, m->mark);
+		ret = xfs_in_use(bdev, block, &m->in_use);
+	}
+	return ret;
+}
