@@ -1211,10 +1211,10 @@ static bool lock_soon(struct dbd_device *dev)
 {
 	unsigned int ms;
 
-	for (ms = 0; ms < SEAL_PATIENCE_MS; ms += 10) {
+	for (ms = 0; ms < SEAL_PATIENCE_MS; ms += 20) {
 		if (mutex_trylock(&dev->lock))
 			return true;
-		msleep(10);
+		msleep(20);
 	}
 	return false;
 }
