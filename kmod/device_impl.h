@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Inside of the tracked device, shared by device.c, states.c and mounts.c. */
+/* Inside of the tracked device, shared by the files that make it up. */
 #ifndef DBD_DEVICE_IMPL_H
 #define DBD_DEVICE_IMPL_H
 
@@ -101,6 +101,61 @@ struct dbd_device *dbd_device_on(dev_t bdev);
 /* Drops a reference. Process context. */
 void dbd_device_put(struct dbd_device *dev);
 int dbd_device_add_disk(struct dbd_device *dev);
+/* Says why the device cannot be tracked; @ret. */
+int dbd_device_refuse(const struct dbd_device *dev, int ret, const char *why);
+/* What setup and reload demand of it. */
+int dbd_device_check(struct dbd_device *dev);
+/* A new device, not in the table. ERR_PTR. Control lock. */
+struct dbd_device *dbd_device_open(const char *bdev, u64 cache, unsigned int minor);
+/* From here on the device is found; it may have been remounted read-only since. */
+void dbd_device_publish(struct dbd_device *dev, struct super_block *sb);
+/*
+ * Ends tracking. The filter is off and no write is held when the snapshot goes;
+ * it goes after the last chance of the unmount callback.
+ */
+void dbd_device_stop(struct dbd_device *dev);
+
+enum dbd_event {
+	EV_DESTROY,
+	EV_TRANSITION_INC,
+	EV_FORCE_INC,
+	EV_TRANSITION_SNAP,
+	EV_RECONFIGURE,
+	EV_EXPAND,
+};
+
+/*
+ * The device of @minor, locked until dbd_device_done(), if it accepts @event, else
+ * ERR_PTR. An exclusive event leaves the snapshot's disk closed. Control lock.
+ */
+struct dbd_device *dbd_device_for(unsigned int minor, enum dbd_event event);
+/* The disk, if there is one by now, can be opened again. */
+void dbd_device_done(struct dbd_device *dev);
+
+/* ---- parts.c ---- */
+
+/* Map, log, snapshot and published struct of a new snapshot, not yet in use. */
+struct snap_parts {
+	struct dbd_map *map;
+	struct dbd_intent *log;
+	struct dbd_snap *snap;
+	struct dbd_track *track;
+};
+
+/*
+ * @cache: bytes for the index, 0: the default. @flags: COW_TRACK_PENDING, when there
+ * is a predecessor.
+ */
+int dbd_parts_make(struct dbd_device *dev, struct cow_file *cow, u64 cache, u32 flags,
+		   struct snap_parts *p);
+void dbd_parts_free(struct snap_parts *p);
+/* @p becomes the device's. Control lock held; the caller publishes the track. */
+void dbd_parts_install(struct dbd_device *dev, struct snap_parts *p, struct cow_file *cow);
+/* Thaws the file system that dbd_freeze() froze. */
+void dbd_end_freeze(struct dbd_device *dev);
+/* Settings of growth end with the snapshot; a step under way is waited for. */
+void dbd_end_growth(struct dbd_device *dev);
+
 /* What the tracker publishes; NULL: no memory. */
 struct dbd_track *dbd_track_alloc(struct dbd_map *map, struct dbd_snap *snap,
 				  struct dbd_intent *log);
@@ -113,6 +168,13 @@ int dbd_device_new_log(struct dbd_device *dev, struct cow_file *cow, struct dbd_
  */
 int dbd_device_begin_log(struct dbd_device *dev, struct cow_file *cow, const struct dbd_map *map,
 			 struct dbd_intent *log, u32 flags);
+
+/* ---- setup.c, transition.c: the calls of device.h, under the control lock ---- */
+
+int dbd_setup_locked(const struct dbd_member *members, unsigned int nr, unsigned int *failed);
+int dbd_transition_inc_locked(unsigned int minor);
+int dbd_force_inc_locked(unsigned int minor);
+int dbd_transition_snap_locked(const char *cow_path, u64 size, unsigned int minor);
 
 /* ---- states.c ---- */
 

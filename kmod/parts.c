@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What a snapshot is made of: made beforehand, put in place at its instant, thrown away. */
+#include <linux/err.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+
+#include "cow_track.h"
+#include "dbd.h"
+#include "device_impl.h"
+
+struct dbd_track *dbd_track_alloc(struct dbd_map *map, struct dbd_snap *snap,
+				  struct dbd_intent *log)
+{
+	struct dbd_track *track = kmalloc(sizeof(*track), GFP_KERNEL);
+
+	if (track) {
+		track->map = map;
+		track->snap = snap;
+		track->log = log;
+	}
+	return track;
+}
+
+void dbd_parts_free(struct snap_parts *p)
+{
+	kfree(p->track);
+	dbd_snap_destroy(p->snap);
+	dbd_intent_destroy(p->log);
+	dbd_map_free(p->map);
+}
+
+int dbd_device_new_log(struct dbd_device *dev, struct cow_file *cow, struct dbd_map *map,
+		       struct dbd_intent **log)
+{
+	*log = dbd_intent_log ? dbd_tracker_new_log(&dev->tracker, cow, map) : NULL;
+	if (IS_ERR(*log)) {
+		int ret = PTR_ERR(*log);
+
+		*log = NULL;
+		return ret;
+	}
+	if (!*log && dbd_intent_log)
+		dbd_warn("%s: the COW file has no room for a write-intent log: a crash costs the map",
+			 dev->path);
+	return 0;
+}
+
+int dbd_device_begin_log(struct dbd_device *dev, struct cow_file *cow, const struct dbd_map *map,
+			 struct dbd_intent *log, u32 flags)
+{
+	int ret;
+
+	if (!log)
+		return 0;
+	ret = cow_track_save_map(cow, dev->ref.bdev, map);
+	if (!ret)
+		ret = dbd_intent_clear(log);
+	return ret ?: cow_track_use(cow, dev->ref.bdev, COW_TRACK_LOG | flags);
+}
+
+int dbd_parts_make(struct dbd_device *dev, struct cow_file *cow, u64 cache, u32 flags,
+		      struct snap_parts *p)
+{
+	int ret = -ENOMEM;
+
+	*p = (struct snap_parts){};
+	p->map = dbd_map_alloc(cow->layout.nr_blocks);
+	if (!p->map)
+		return ret;
+	p->snap = dbd_snap_create(dev->minor, &dev->tracker.target, cow, p->map, &dev->error,
+				  &dev->why, cache ?: dbd_cache_default);
+	if (IS_ERR(p->snap)) {
+		ret = PTR_ERR(p->snap);
+		p->snap = NULL;
+		goto free;
+	}
+	ret = dbd_device_new_log(dev, cow, p->map, &p->log);
+	if (ret)
+		goto free;
+	ret = dbd_device_begin_log(dev, cow, p->map, p->log, COW_TRACK_SNAPSHOT | flags);
+	if (ret)
+		goto free;
+	p->track = dbd_track_alloc(p->map, p->snap, p->log);
+	if (p->track)
+		return 0;
+	ret = -ENOMEM;
+free:
+	dbd_parts_free(p);
+	return ret;
+}
+
+void dbd_parts_install(struct dbd_device *dev, struct snap_parts *p, struct cow_file *cow)
+{
+	dev->snap = p->snap;
+	dev->log = p->log;
+	mutex_lock(&dbd_view_lock);
+	dev->map = p->map;
+	dev->cow = cow;
+	dev->snapshot = true;
+	mutex_unlock(&dbd_view_lock);
+}
+
+void dbd_end_freeze(struct dbd_device *dev)
+{
+	int ret = dbd_thaw(&dev->ref);
+
+	if (ret)
+		dbd_err("%s: cannot thaw the file system: %d", dev->path, ret);
+}
+
+void dbd_end_growth(struct dbd_device *dev)
+{
+	dbd_grow_destroy(dev->grow);
+	dev->grow = NULL;
+	mutex_lock(&dbd_view_lock);
+	dev->step = 0;
+	dev->reserved = 0;
+	mutex_unlock(&dbd_view_lock);
+}
