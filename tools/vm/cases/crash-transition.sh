@@ -47,7 +47,7 @@ is_finished() {
 	[ "$magic" = 4776 ]
 }
 
-load_module
+[ $BOOT = 1 ] || load_module
 if [ $BOOT = 1 ]; then
 	random_file $MNT/a 24
 	random_file $MNT/b 24
