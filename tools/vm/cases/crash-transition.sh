@@ -56,6 +56,7 @@ if [ $BOOT = 1 ]; then
 	note_snapshot 1
 	expect_ok dattoctl trans-inc 0
 else
+	mkdir -p $MNT
 	old=$(cat present) begun=$(cat begun) new=$((BOOT * 10))
 	files=$old
 	if is_finished $old; then
