@@ -22,9 +22,22 @@ export interface Case {
   readonly slow: boolean;
   /** Kernel messages that belong to the case. */
   readonly dmesgAllow?: RegExp;
+  /** Names of the kernels that it can run on, should it not be all. */
+  readonly kernels?: RegExp;
 }
 
-const KEYS = ['disks', 'fs', 'mkfs', 'timeout', 'start', 'boots', 'power', 'slow', 'dmesg-allow'];
+const KEYS = [
+  'disks',
+  'fs',
+  'mkfs',
+  'timeout',
+  'start',
+  'boots',
+  'power',
+  'slow',
+  'kernels',
+  'dmesg-allow',
+];
 
 export function loadCases(patterns: readonly string[]): Case[] {
   const dir = join(toolRoot, 'cases');
@@ -57,6 +70,7 @@ export function parseCase(file: string, text: string): Case[] {
     throw new Error(`${file}: slow is yes, or some of ${fileSystems.join(' ')}`);
   }
   const allow = header.get('dmesg-allow');
+  const kernels = header.get('kernels');
   return fileSystems.map((fs) => ({
     name: fileSystems.length > 1 ? `${name}@${fs}` : name,
     file,
@@ -68,6 +82,7 @@ export function parseCase(file: string, text: string): Case[] {
     boots,
     cut: power === 'cut',
     slow: slow.includes('yes') || slow.includes(fs),
+    ...(kernels === undefined ? {} : { kernels: globToRegExp(kernels) }),
     ...(allow === undefined ? {} : { dmesgAllow: new RegExp(allow) }),
   }));
 }

@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Case, loadCases } from './cases.js';
 import { prepareHost } from './host.js';
-import { kernelNames, loadKernel } from './kernel.js';
+import { kernelNames, loadKernel, packagedKernelNames } from './kernel.js';
 import { buildModule, driver, type ModuleSource } from './kmod.js';
 import { note } from './log.js';
 import { matrixTable } from './matrix.js';
@@ -12,6 +12,7 @@ import { ensureRootFs } from './rootfs.js';
 import { type CaseResult, reportLine, runCases } from './runner.js';
 import { runScript } from './script.js';
 import { parseSize } from './size.js';
+import { stress } from './stress.js';
 
 const DEFAULT_KERNEL = 'bookworm-6.1';
 
@@ -25,6 +26,9 @@ const USAGE = `usage:
                                                       --quick: without the slow ones
   cli.ts matrix [--kernel NAME]... [--case GLOB]... [--jobs N] [--report FILE]
                                                       all cases on all kernels; FILE.json and the table FILE.md
+  cli.ts stress [--kernel NAME]... [--suite NAME]... [--seed N] [--minutes N] [--seconds N] [--report FILE]
+                                                      rounds of cases/stress-NAME.sh, each N seconds long, until
+                                                      the time is up; FILE.json and FILE.md
   cli.ts list                                         kernels and cases
 kernels: ${kernelNames().join(', ')}
 `;
@@ -46,6 +50,10 @@ async function main(): Promise<number> {
       report: { type: 'string' },
       quick: { type: 'boolean', default: false },
       shell: { type: 'boolean', default: false },
+      suite: { type: 'string', multiple: true },
+      seed: { type: 'string' },
+      minutes: { type: 'string', default: '0' },
+      seconds: { type: 'string', default: '240' },
       help: { type: 'boolean', default: false },
     },
   });
@@ -101,16 +109,30 @@ async function main(): Promise<number> {
       return test(kernels, select(values.case, values.quick), Number(values.jobs), values.report);
     case 'matrix':
       return test(
-        values.kernel ?? kernelNames(),
+        values.kernel ?? packagedKernelNames(),
         select(values.case, values.quick),
         Number(values.jobs),
         values.report ?? join(repoRoot, 'test-results/matrix.json'),
         true,
       );
+    case 'stress':
+      return stress({
+        kernels,
+        suites: values.suite ?? [],
+        ...(values.seed === undefined ? {} : { seed: wholeNumber('seed', values.seed) }),
+        minutes: wholeNumber('minutes', values.minutes),
+        seconds: wholeNumber('seconds', values.seconds),
+        report: values.report ?? join(repoRoot, 'test-results/stress'),
+      });
     default:
       process.stdout.write(USAGE);
       return 2;
   }
+}
+
+function wholeNumber(name: string, text: string): number {
+  if (!/^\d+$/.test(text)) throw new Error(`--${name} is a whole number, not "${text}"`);
+  return Number(text);
 }
 
 function select(patterns: readonly string[] = [], quick: boolean): Case[] {

@@ -10,6 +10,16 @@ export interface KernelDefinition {
   readonly packages: readonly string[];
   /** Which directory of /lib/modules is meant, should the suite bring more than one. */
   readonly version: RegExp;
+  /** Built from sources that one of the packages brings, instead of being in one. */
+  readonly source?: KernelSource;
+}
+
+export interface KernelSource {
+  readonly tarball: string;
+  /** make targets, one after the other. */
+  readonly configs: readonly string[];
+  /** Lines of a .config; each must hold in the end, or the build fails. */
+  readonly options: readonly string[];
 }
 
 export interface Kernel extends KernelDefinition {
@@ -25,6 +35,11 @@ export function kernelNames(): string[] {
     .filter((file) => file.endsWith('.ts'))
     .map((file) => basename(file, '.ts'))
     .sort();
+}
+
+/** Those that come as packages: the others take an hour to build and are slow. */
+export function packagedKernelNames(): string[] {
+  return kernelNames().filter((name) => !name.startsWith('debug-'));
 }
 
 export async function loadKernel(name: string): Promise<Kernel> {

@@ -52,9 +52,12 @@ export function buildGuestTools(rootFs: RootFs): Promise<Build> {
     name: 'guest-tools',
     source: join(toolRoot, 'guest'),
     extra: join(repoRoot, 'kmod/include'),
+    // A directory with sources is one tool too.
     command:
-      'cd /mnt/src && mkdir -p bin && for f in *.c; do ' +
-      'gcc -O2 -g -Wall -Wextra -Werror -std=gnu11 -I/mnt/extra -o "bin/$(basename $f .c)" "$f" -lpthread || exit 1; done 2>&1',
+      'cd /mnt/src && mkdir -p bin && for tool in *.c */; do ' +
+      'set -- $tool; [ -f $tool ] || set -- $tool*.c; [ -f $1 ] || continue; ' +
+      'gcc -O2 -g -Wall -Wextra -Werror -std=gnu11 -I/mnt/extra -o bin/$(basename $tool .c) "$@" ' +
+      '-lpthread || exit 1; done 2>&1',
     product: 'bin',
   });
 }

@@ -31,13 +31,18 @@ export interface RunnerOptions {
   /** How many VMs at the same time. */
   readonly jobs: number;
   readonly onResult: (result: CaseResult) => void;
+  /** More variables for the cases. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** No further case is begun after one that failed. */
+  readonly stopOnFailure?: boolean;
 }
 
 /** Runs all cases on one kernel; returns their results and where the logs are. */
 export async function runCases(
   options: RunnerOptions,
 ): Promise<{ results: CaseResult[]; directory: string }> {
-  const { kernel, cases, onResult } = options;
+  const { kernel, onResult } = options;
+  const cases = options.cases.filter((one) => one.kernels?.test(kernel.name) ?? true);
   const rootFs = await ensureRootFs(kernel);
   const module = await buildModule(rootFs);
   if (module.warnings) process.stderr.write(module.log);
@@ -50,12 +55,13 @@ export async function runCases(
   const queue = [...cases].sort((a, b) => b.timeout - a.timeout);
   const results: CaseResult[] = [];
   const worker = async (id: number) => {
-    const seat = new Seat(workplace, `vm${id}`, setup);
+    const seat = new Seat(workplace, `vm${id}`, setup, options.env ?? {});
     try {
       for (let one = queue.shift(); one !== undefined; one = queue.shift()) {
         const result = await seat.run(one, kernel.name);
         results.push(result);
         onResult(result);
+        if (options.stopOnFailure && result.failures.length > 0) queue.length = 0;
       }
     } finally {
       await seat.close();
@@ -75,13 +81,20 @@ class Seat {
   readonly #workplace: Workplace;
   readonly #name: string;
   readonly #setup: VmSetup;
+  readonly #env: Readonly<Record<string, string>>;
   #vm: Vm | undefined;
   #boots = 0;
 
-  constructor(workplace: Workplace, name: string, setup: VmSetup) {
+  constructor(
+    workplace: Workplace,
+    name: string,
+    setup: VmSetup,
+    env: Readonly<Record<string, string>>,
+  ) {
     this.#workplace = workplace;
     this.#name = name;
     this.#setup = setup;
+    this.#env = env;
   }
 
   async run(one: Case, kernel: string): Promise<CaseResult> {
@@ -167,6 +180,7 @@ class Seat {
   #environment(one: Case, boot: number): string {
     const disks = pickDisks(this.#setup.disks, one).map(diskName);
     const variables = {
+      ...this.#env,
       CASE: one.name,
       FS: one.fs,
       MKFS: one.mkfs,

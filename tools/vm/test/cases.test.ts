@@ -43,6 +43,12 @@ describe('a case', () => {
     expect(() => parseCase('/x/wrong.sh', text)).toThrow();
   });
 
+  it('may be for some kernels only', () => {
+    const [one] = parseCase('/x/some.sh', '# kernels: debug-*\n');
+    expect(one?.kernels?.test('debug-6.12')).toBe(true);
+    expect(one?.kernels?.test('debian-6.12')).toBe(false);
+  });
+
   it('takes its disks from a pool that is enough for each', () => {
     const cases = [
       ...parseCase('/x/a.sh', '# disks: 1G 1G\n'),

@@ -1,0 +1,153 @@
+/** `stress`: rounds of the stress cases with fresh seeds, until the time is up or something is found. */
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { type Case, loadCases } from './cases.js';
+import { loadKernel } from './kernel.js';
+import { type CaseResult, reportLine, runCases } from './runner.js';
+
+export interface StressOptions {
+  readonly kernels: readonly string[];
+  /** Names of suites: stress-NAME.sh in cases/, or NAME@FS for one file system; none: all of them. */
+  readonly suites: readonly string[];
+  /** Without it each round of each kernel has a seed of its own, made from the time. */
+  readonly seed?: number;
+  /** No round is begun later; 0: one round. */
+  readonly minutes: number;
+  /** How long each case goes on once it has begun. */
+  readonly seconds: number;
+  /** Without extension: .md and .json are written. */
+  readonly report: string;
+}
+
+export interface StressRun extends CaseResult {
+  readonly seed: number;
+  /** What the case counted, by name. */
+  readonly stats: Readonly<Record<string, number>>;
+}
+
+export async function stress(options: StressOptions): Promise<number> {
+  const cases = stressCases(options.suites).map((one) => ({
+    ...one,
+    // What is left after the header's own seconds is for set-up and for what was begun.
+    timeout: one.timeout + 2 * options.seconds,
+  }));
+  const begin = Date.now();
+  const runs: StressRun[] = [];
+  const first = options.seed ?? begin;
+  for (let round = 0; ; round++) {
+    for (const kernel of options.kernels) {
+      const seed = options.seed ?? roundSeed(first, round, kernel);
+      runs.push(...(await oneRound(kernel, cases, seed, options.seconds)));
+      writeReports(options, runs);
+      const failed = runs.find((run) => run.failures.length > 0);
+      if (failed !== undefined) {
+        process.stdout.write(`\nto see it again:\n  ${replayCommand(failed, options.seconds)}\n`);
+        return 1;
+      }
+      if (
+        Date.now() - begin >= options.minutes * 60_000 &&
+        (round > 0 || isLast(options, kernel))
+      ) {
+        process.stdout.write(`\n${stressTable(runs)}`);
+        return 0;
+      }
+    }
+  }
+}
+
+function isLast(options: StressOptions, kernel: string): boolean {
+  return kernel === options.kernels.at(-1);
+}
+
+export function stressCases(suites: readonly string[]): Case[] {
+  const cases = loadCases(
+    suites.length === 0 ? ['stress-*'] : suites.map((name) => `stress-${name}`),
+  );
+  if (cases.length === 0) throw new Error(`no suite ${suites.join(', ')}`);
+  return cases;
+}
+
+async function oneRound(
+  name: string,
+  cases: readonly Case[],
+  seed: number,
+  seconds: number,
+): Promise<StressRun[]> {
+  const kernel = await loadKernel(name);
+  process.stdout.write(`${name}, seed ${seed}\n`);
+  const { results, directory } = await runCases({
+    kernel,
+    cases,
+    jobs: 1,
+    stopOnFailure: true,
+    env: { STRESS_SEED: String(seed), STRESS_SECONDS: String(seconds) },
+    onResult: (result) => process.stdout.write(`${reportLine(result)}\n`),
+  });
+  return results.map((result) => {
+    const log = readFileSync(join(directory, name, result.name, 'log'), 'utf8');
+    return { ...result, seed, stats: parseStats(log) };
+  });
+}
+
+/** Small enough for any tool's arithmetic, different for each round and kernel. */
+export function roundSeed(first: number, round: number, kernel: string): number {
+  const hash = createHash('sha256')
+    .update(JSON.stringify([first, round, kernel]))
+    .digest();
+  return hash.readUInt32LE(0);
+}
+
+/** Lines `stat NAME: NUMBER`; several of one name add up. */
+export function parseStats(log: string): Record<string, number> {
+  const stats: Record<string, number> = {};
+  for (const [, name = '', value] of log.matchAll(/^stat (.+): (\d+)$/gm)) {
+    stats[name] = (stats[name] ?? 0) + Number(value);
+  }
+  return stats;
+}
+
+export function replayCommand(run: StressRun, seconds: number): string {
+  const suite = run.name.replace(/^stress-/, '');
+  return `npm run test:stress -- --kernel ${run.kernel} --suite ${suite} --seed ${run.seed} --seconds ${seconds}`;
+}
+
+/** Markdown: what ran, for how long, from which seeds, and the sum of what each suite counted. */
+export function stressTable(runs: readonly StressRun[]): string {
+  const suites = [...new Set(runs.map((run) => run.name))].sort();
+  const parts = suites.map((suite) => {
+    const mine = runs.filter((run) => run.name === suite);
+    const rows = mine.map(
+      (run) =>
+        `| ${run.kernel} | ${run.seed} | ${run.seconds.toFixed(0)} s | ${run.failures.length === 0 ? 'passed' : '**FAILED**'} |\n`,
+    );
+    const sums = parseStats(
+      mine
+        .flatMap((run) => Object.entries(run.stats).map(([name, n]) => `stat ${name}: ${n}`))
+        .join('\n'),
+    );
+    const stats = Object.entries(sums).map(([name, n]) => `| ${name} | ${n} |\n`);
+    const seconds = mine.reduce((sum, run) => sum + run.seconds, 0);
+    return [
+      `## ${suite}\n\n${mine.length} runs, ${(seconds / 60).toFixed(1)} minutes\n\n`,
+      `| counted | |\n| --- | --- |\n${stats.join('')}\n`,
+      `| kernel | seed | time | |\n| --- | --- | --- | --- |\n${rows.join('')}\n`,
+    ].join('');
+  });
+  return parts.join('');
+}
+
+function writeReports(options: StressOptions, runs: readonly StressRun[]): void {
+  mkdirSync(dirname(options.report), { recursive: true });
+  writeFileSync(
+    `${options.report}.json`,
+    `${JSON.stringify({ seconds: options.seconds, runs }, null, 2)}\n`,
+  );
+  const failures = runs
+    .filter((run) => run.failures.length > 0)
+    .map(
+      (run) =>
+        `${replayCommand(run, options.seconds)}\n\n\`\`\`\n${run.failures.join('\n')}\n\`\`\`\n`,
+    );
+  writeFileSync(`${options.report}.md`, `# Stress\n\n${failures.join('')}${stressTable(runs)}`);
+}

@@ -1,0 +1,66 @@
+import { describe, expect, it } from 'vitest';
+import { parseStats, replayCommand, roundSeed, stressCases, stressTable } from '../src/stress.js';
+
+const run = (kernel: string, seed: number, failures: string[] = []) => ({
+  name: 'stress-model@xfs',
+  kernel,
+  seed,
+  seconds: 61.2,
+  failures,
+  stats: { 'blocks compared': 1000, cycles: 2 },
+});
+
+describe('stress', () => {
+  it('has cases for a suite, or one file system of it', () => {
+    expect(stressCases(['model']).map((one) => one.name)).toEqual([
+      'stress-model@ext4',
+      'stress-model@xfs',
+    ]);
+    expect(stressCases(['model@xfs']).map((one) => one.name)).toEqual(['stress-model@xfs']);
+    expect(stressCases([]).length).toBeGreaterThanOrEqual(2);
+    expect(() => stressCases(['none'])).toThrow();
+  });
+
+  it('adds up what a case counted', () => {
+    expect(
+      parseStats('x\nstat cycles: 2\nstat blocks compared: 40\nstat cycles: 3\nstatus: 1'),
+    ).toEqual({
+      cycles: 5,
+      'blocks compared': 40,
+    });
+  });
+
+  it('gives each round and kernel a seed of its own, the same for the same', () => {
+    const seeds = [0, 1, 2].flatMap((round) => ['a', 'b'].map((k) => roundSeed(7, round, k)));
+    expect(new Set(seeds).size).toBe(6);
+    expect(roundSeed(7, 1, 'b')).toBe(seeds[3]);
+  });
+
+  it('says how a failure is seen again', () => {
+    expect(replayCommand(run('old-1.0', 77, ['blocks differ']), 240)).toBe(
+      'npm run test:stress -- --kernel old-1.0 --suite model@xfs --seed 77 --seconds 240',
+    );
+  });
+
+  it('reports sums, seeds and kernels', () => {
+    expect(stressTable([run('old-1.0', 77), run('new-2.0', 78, ['blocks differ'])])).toBe(
+      [
+        '## stress-model@xfs',
+        '',
+        '2 runs, 2.0 minutes',
+        '',
+        '| counted | |',
+        '| --- | --- |',
+        '| blocks compared | 2000 |',
+        '| cycles | 4 |',
+        '',
+        '| kernel | seed | time | |',
+        '| --- | --- | --- | --- |',
+        '| old-1.0 | 77 | 61 s | passed |',
+        '| new-2.0 | 78 | 61 s | **FAILED** |',
+        '',
+        '',
+      ].join('\n'),
+    );
+  });
+});
