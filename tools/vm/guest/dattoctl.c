@@ -3,8 +3,11 @@
  * Raw ioctls of the driver, for cases: prints OK or the errno's name, and passes on whatever it is
  * told without a check of its own. Exit status 0 for OK, 1 for an errno, 2 for bad usage.
  *
- *   dattoctl [-u] [-r] COMMAND ...   -u: without privilege (the node is opened before it is given up)
- *                                    -r: after an errno, the driver's reason in a second line
+ *   dattoctl [-u] [-r] [-nN] COMMAND ...
+ *        -u: without privilege (the node is opened before it is given up)
+ *        -r: after an errno, the driver's reason in a second line
+ *        -nN: the Nth allocation, or whatever else the kernel can let fail, fails within the call; then
+ *             "failed" in a last line, "passed" if there were less
  *
  * A path may be @null (NULL), @bad (a pointer to nowhere) or @long (4096 bytes without an end).
  */
@@ -94,6 +97,32 @@ static void print_reason(void)
 		printf("%s\n", failure.reason);
 }
 
+static char *fail_nth; /* NULL: nothing is to fail */
+
+static int call(int fd, unsigned long nr, void *arg)
+{
+	char left[16] = "";
+	int ret, err, nth;
+
+	if (!fail_nth)
+		return ioctl(fd, nr, arg);
+	nth = open("/proc/thread-self/fail-nth", O_RDWR);
+	if (nth < 0 || write(nth, fail_nth, strlen(fail_nth)) < 0) {
+		perror("fail-nth");
+		exit(2);
+	}
+	ret = ioctl(fd, nr, arg);
+	err = errno;
+	if (pread(nth, left, sizeof(left) - 1, 0) < 0 || pwrite(nth, "0", 1, 0) < 0) {
+		perror("fail-nth");
+		exit(2);
+	}
+	close(nth);
+	fail_nth = atoi(left) ? "passed" : "failed";
+	errno = err;
+	return ret;
+}
+
 static int report(int ret)
 {
 	if (ret >= 0) {
@@ -142,7 +171,7 @@ static int info(int fd, unsigned int minor)
 	/* Whatever the driver does not fill in must not come back as it went in. */
 	memset(&info, 0xee, sizeof(info));
 	info.minor = minor;
-	ret = ioctl(fd, IOCTL_DATTOBD_INFO, &info);
+	ret = call(fd, IOCTL_DATTOBD_INFO, &info);
 	if (ret < 0)
 		return report(ret);
 	printf("minor=%u\nstate=%lu\nerror=%d\ncache_size=%lu\nfalloc_size=%llu\nseqid=%llu\nuuid=",
@@ -157,7 +186,7 @@ static int info(int fd, unsigned int minor)
 static int failure(int fd, unsigned int minor)
 {
 	struct datto_failure f = { .size = sizeof(f), .minor = minor };
-	int ret = ioctl(fd, IOCTL_FAILURE, &f);
+	int ret = call(fd, IOCTL_FAILURE, &f);
 
 	if (ret < 0)
 		return report(ret);
@@ -184,7 +213,7 @@ static int group(int fd, int argc, char **argv)
 		members[i].minor = (unsigned int)number(arg[2], 10);
 		members[i].fallocated_space = number(arg[3], 10);
 	}
-	status = report(ioctl(fd, IOCTL_SETUP_GROUP, &g));
+	status = report(call(fd, IOCTL_SETUP_GROUP, &g));
 	if (status && ask_reason >= 0)
 		printf("member %u\n", g.failed);
 	free(members);
@@ -201,7 +230,7 @@ static int words(int fd, int argc, char **argv)
 	munmap(struct_end, 4096);
 	for (int i = 0; i < n; i++)
 		struct_end[i - n] = (uint32_t)number(argv[2 + i], 16);
-	return report(ioctl(fd, number(argv[1], 16), struct_end - n));
+	return report(call(fd, number(argv[1], 16), struct_end - n));
 }
 
 static int run(int fd, int argc, char **argv)
@@ -215,41 +244,41 @@ static int run(int fd, int argc, char **argv)
 		struct setup_params p = { path(argv[1]), path(argv[2]), ARG(4, 0), ARG(5, 0),
 					  (unsigned int)number(argv[3], 10) };
 
-		return report(ioctl(fd, IOCTL_SETUP_SNAP, &p));
+		return report(call(fd, IOCTL_SETUP_SNAP, &p));
 	}
 	if (!strncmp(cmd, "reload-", 7) && argc >= 4) {
 		struct reload_params p = { path(argv[1]), path(argv[2]), ARG(4, 0),
 					   (unsigned int)number(argv[3], 10) };
 
-		return report(ioctl(fd, !strcmp(cmd, "reload-inc") ? IOCTL_RELOAD_INC :
+		return report(call(fd, !strcmp(cmd, "reload-inc") ? IOCTL_RELOAD_INC :
 								     IOCTL_RELOAD_SNAP, &p));
 	}
 	if (!strcmp(cmd, "trans-snap") && argc >= 3) {
 		struct transition_snap_params p = { path(argv[1]), ARG(3, 0),
 						    (unsigned int)number(argv[2], 10) };
 
-		return report(ioctl(fd, IOCTL_TRANSITION_SNAP, &p));
+		return report(call(fd, IOCTL_TRANSITION_SNAP, &p));
 	}
 	if (!strcmp(cmd, "expand") && argc == 3) {
 		struct expand_cow_file_params p = { number(argv[1], 10),
 						    (unsigned int)number(argv[2], 10) };
 
-		return report(ioctl(fd, IOCTL_EXPAND_COW_FILE, &p));
+		return report(call(fd, IOCTL_EXPAND_COW_FILE, &p));
 	}
 	if (!strcmp(cmd, "auto-expand") && argc == 4) {
 		struct reconfigure_auto_expand_params p = { number(argv[1], 10), number(argv[2], 10),
 							    (unsigned int)number(argv[3], 10) };
 
-		return report(ioctl(fd, IOCTL_RECONFIGURE_AUTO_EXPAND, &p));
+		return report(call(fd, IOCTL_RECONFIGURE_AUTO_EXPAND, &p));
 	}
 	if (!strcmp(cmd, "reconfigure") && argc >= 2) {
 		struct reconfigure_params p = { ARG(2, 0), (unsigned int)number(argv[1], 10) };
 
-		return report(ioctl(fd, IOCTL_RECONFIGURE, &p));
+		return report(call(fd, IOCTL_RECONFIGURE, &p));
 	}
 	if (!strcmp(cmd, "free")) {
 		int free_minor = -1;
-		int ret = ioctl(fd, IOCTL_GET_FREE, &free_minor);
+		int ret = call(fd, IOCTL_GET_FREE, &free_minor);
 
 		if (ret < 0)
 			return report(ret);
@@ -257,7 +286,7 @@ static int run(int fd, int argc, char **argv)
 		return 0;
 	}
 	if (!strcmp(cmd, "raw") && argc == 3)
-		return report(ioctl(fd, number(argv[1], 16), number(argv[2], 16)));
+		return report(call(fd, number(argv[1], 16), (void *)number(argv[2], 16)));
 	if (!strcmp(cmd, "group") && argc >= 5 && argc % 4 == 1)
 		return group(fd, argc, argv);
 	if (!strcmp(cmd, "words") && argc >= 3)
@@ -265,23 +294,23 @@ static int run(int fd, int argc, char **argv)
 	if (!strcmp(cmd, "badptr") && argc == 2) {
 		for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 			if (!strcmp(argv[1], commands[i].name))
-				return report(ioctl(fd, commands[i].nr, BAD_POINTER));
+				return report(call(fd, commands[i].nr, BAD_POINTER));
 	}
 	if (argc == 2) {
 		minor = (unsigned int)number(argv[1], 10);
 		if (!strcmp(cmd, "info"))
 			return info(fd, minor);
 		if (!strcmp(cmd, "destroy"))
-			return report(ioctl(fd, IOCTL_DESTROY, &minor));
+			return report(call(fd, IOCTL_DESTROY, &minor));
 		if (!strcmp(cmd, "failure"))
 			return failure(fd, minor);
 		if (!strcmp(cmd, "force-inc")) {
 			struct datto_force_inc p = { .size = sizeof(p), .minor = minor };
 
-			return report(ioctl(fd, IOCTL_FORCE_TRANSITION_INC, &p));
+			return report(call(fd, IOCTL_FORCE_TRANSITION_INC, &p));
 		}
 		if (!strcmp(cmd, "trans-inc"))
-			return report(ioctl(fd, IOCTL_TRANSITION_INC, &minor));
+			return report(call(fd, IOCTL_TRANSITION_INC, &minor));
 	}
 	fputs(usage, stderr);
 	return 2;
@@ -289,12 +318,14 @@ static int run(int fd, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	int unprivileged = argc > 1 && !strcmp(argv[1], "-u");
-	int reasons = argc > 1 + unprivileged && !strcmp(argv[1 + unprivileged], "-r");
-	int fd;
+	int unprivileged = 0, reasons = 0, fd, status;
 
-	argc -= 1 + unprivileged + reasons;
-	argv += 1 + unprivileged + reasons;
+	for (argc--, argv++; argc && argv[0][0] == '-'; argc--, argv++) {
+		unprivileged |= argv[0][1] == 'u';
+		reasons |= argv[0][1] == 'r';
+		if (argv[0][1] == 'n')
+			fail_nth = argv[0] + 2;
+	}
 	if (argc < 1) {
 		fputs(usage, stderr);
 		return 2;
@@ -310,5 +341,8 @@ int main(int argc, char **argv)
 	}
 	if (reasons)
 		ask_reason = fd;
-	return run(fd, argc, argv);
+	status = run(fd, argc, argv);
+	if (fail_nth)
+		puts(fail_nth);
+	return status;
 }

@@ -4,3 +4,18 @@
 STRESS_SEED=${STRESS_SEED:-1}
 STRESS_SECONDS=${STRESS_SECONDS:-${1:-40}}
 echo "seed $STRESS_SEED, $STRESS_SECONDS s"
+
+# For a case that makes its file systems itself and is not run for each kind.
+choose_fs() {
+	FS=ext4
+	[ $((STRESS_SEED % 2)) = 1 ] || FS=xfs
+	echo "on $FS"
+}
+
+# make_fs_4k DEVICE [OPTION...]: with blocks of 4096 bytes, however small the device is.
+make_fs_4k() {
+	local device=$1 size=4096
+	shift
+	[ $FS != xfs ] || size=size=4096
+	make_fs $device -b $size "$@"
+}

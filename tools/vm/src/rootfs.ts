@@ -6,6 +6,7 @@ import { onCleanup } from './cleanup.js';
 import { run } from './exec.js';
 import { buildInitramfs } from './initramfs.js';
 import type { Kernel } from './kernel.js';
+import { buildKernel, SOURCE_RECIPE } from './kernel-build.js';
 import { withLock } from './lock.js';
 import { note } from './log.js';
 import { debianMirror } from './mirror.js';
@@ -61,7 +62,16 @@ export interface RootFs {
 export async function ensureRootFs(kernel: Kernel): Promise<RootFs> {
   const packages = [...COMMON_PACKAGES, ...kernel.packages].sort();
   const key = createHash('sha256')
-    .update(JSON.stringify([RECIPE, kernel.suite, packages, LEFT_OUT, String(kernel.version)]))
+    .update(
+      JSON.stringify([
+        RECIPE,
+        kernel.suite,
+        packages,
+        LEFT_OUT,
+        String(kernel.version),
+        ...(kernel.source === undefined ? [] : [SOURCE_RECIPE, kernel.source]),
+      ]),
+    )
     .digest('hex')
     .slice(0, 12);
   const dir = join(cacheRoot, 'rootfs', `${kernel.name}-${key}`);
@@ -104,6 +114,7 @@ async function build(kernel: Kernel, packages: readonly string[], dir: string): 
       // The kernel package would else build an initramfs that nobody boots.
       { env: { ...process.env, INITRD: 'No' } },
     );
+    if (kernel.source !== undefined) await buildKernel(root, temporary, kernel.source);
     const version = kernelVersion(kernel, root);
     await buildInitramfs(root, version, join(temporary, 'initramfs.cpio.gz'));
     renameSync(temporary, dir);

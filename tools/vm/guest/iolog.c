@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+/*
+ * iolog SEED OPS DEVICE OFFSET BYTES: direct reads, writes, zeroings and flushes of random place and size
+ * within a part of a device, one after the other, and the result of each: what a caller sees of a
+ * device, to be compared with what it sees of the same device at another time. A ! is what went wrong.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/fs.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define SECTOR 512
+#define MAX_SECTORS 512 /* one bio: what fails, fails as a whole */
+
+static uint64_t state;
+
+static uint64_t below(uint64_t n)
+{
+	uint64_t x = state += 0x9e3779b97f4a7c15ULL;
+
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
+	x = (x ^ x >> 27) * 0x94d049bb133111ebULL;
+	return (x ^ x >> 31) % n;
+}
+
+int main(int argc, char **argv)
+{
+	static uint64_t buf[MAX_SECTORS * SECTOR / 8] __attribute__((aligned(4096)));
+	uint64_t ops, offset, sectors;
+	int fd;
+
+	if (argc != 6)
+		return 2;
+	state = strtoull(argv[1], NULL, 10);
+	ops = strtoull(argv[2], NULL, 10);
+	offset = strtoull(argv[4], NULL, 10);
+	sectors = strtoull(argv[5], NULL, 10) / SECTOR;
+	fd = open(argv[3], O_RDWR | O_DIRECT);
+	if (fd < 0) {
+		fprintf(stderr, "%s: %s\n", argv[3], strerror(errno));
+		return 1;
+	}
+	for (uint64_t i = 0; i < ops; i++) {
+		uint64_t n = 1 + below(1ULL << below(10)), at = below(sectors), range[2];
+		unsigned int dice = (unsigned int)below(20);
+		const char *what;
+		long ret;
+
+		if (n > sectors - at)
+			n = sectors - at;
+		range[0] = offset + at * SECTOR;
+		range[1] = n * SECTOR;
+		for (uint64_t w = 0; w < n * SECTOR / 8; w++)
+			buf[w] = i << 32 | w;
+		if (dice < 12) {
+			what = "write";
+			ret = pwrite(fd, buf, range[1], (off_t)range[0]);
+		} else if (dice < 18) {
+			what = "read";
+			ret = pread(fd, buf, range[1], (off_t)range[0]);
+		} else if (dice < 19) {
+			what = "zero";
+			ret = ioctl(fd, BLKZEROOUT, range);
+		} else {
+			what = "flush";
+			ret = fsync(fd);
+		}
+		printf("%s %" PRIu64 " %" PRIu64 ": %ld%s%s\n", what, at, n, ret, ret < 0 ? " ! " : "",
+		       ret < 0 ? strerror(errno) : *what != 'z' && *what != 'f' && (uint64_t)ret != range[1] ? "!" : "");
+	}
+	return 0;
+}
