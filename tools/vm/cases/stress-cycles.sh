@@ -3,7 +3,7 @@
 # disks: 320M 1G
 # fs: ext4 xfs
 # timeout: 400
-# slow: yes
+# slow: xfs
 
 . /share/guest/stress.sh 30
 . /share/guest/activity.sh

@@ -12,7 +12,7 @@ import { ensureRootFs } from './rootfs.js';
 import { type CaseResult, reportLine, runCases } from './runner.js';
 import { runScript } from './script.js';
 import { parseSize } from './size.js';
-import { stress } from './stress.js';
+import { isStress, stress } from './stress.js';
 
 const DEFAULT_KERNEL = 'bookworm-6.1';
 
@@ -25,7 +25,8 @@ const USAGE = `usage:
   cli.ts test   [--kernel NAME]... [--case GLOB]... [--jobs N] [--report FILE] [--quick]
                                                       --quick: without the slow ones
   cli.ts matrix [--kernel NAME]... [--case GLOB]... [--jobs N] [--report FILE]
-                                                      all cases on all kernels; FILE.json and the table FILE.md
+                                                      all cases on all kernels, those of stress only when
+                                                      named; FILE.json and the table FILE.md
   cli.ts stress [--kernel NAME]... [--suite NAME]... [--seed N] [--minutes N] [--seconds N] [--report FILE]
                                                       rounds of cases/stress-NAME.sh, each N seconds long, until
                                                       the time is up; FILE.json and FILE.md
@@ -110,7 +111,9 @@ async function main(): Promise<number> {
     case 'matrix':
       return test(
         values.kernel ?? packagedKernelNames(),
-        select(values.case, values.quick),
+        select(values.case, values.quick).filter(
+          (one) => values.case !== undefined || !isStress(one),
+        ),
         Number(values.jobs),
         values.report ?? join(repoRoot, 'test-results/matrix.json'),
         true,

@@ -60,6 +60,10 @@ function isLast(options: StressOptions, kernel: string): boolean {
   return kernel === options.kernels.at(-1);
 }
 
+export function isStress(one: Case): boolean {
+  return one.name.startsWith('stress-');
+}
+
 export function stressCases(suites: readonly string[]): Case[] {
   const cases = loadCases(
     suites.length === 0 ? ['stress-*'] : suites.map((name) => `stress-${name}`),
