@@ -18,13 +18,13 @@ for dir in $MNT /mnt/b; do
 	echo content >$dir/file
 done
 random_file $MNT/data 16
-mkdir /tmp/places
+places=$(mktemp -d)
 records write -m direct -t 10000 -p 20 -b 256 -r $STRESS_SEED $MNT/data 16 >/dev/null &
 load=$!
-fuzz -s $STRESS_SEED -t $STRESS_SECONDS -d /tmp/places $DISK1 $MNT $DISK2 /mnt/b >/tmp/fuzz.log 2>&1 &
+fuzz -s $STRESS_SEED -t $STRESS_SECONDS -d $places $DISK1 $MNT $DISK2 /mnt/b >/tmp/fuzz.log 2>&1 &
 fuzz=$!
 sleep 2
-find /tmp/places | sort >/tmp/places.before
+find $places | sort >/tmp/before.places
 mounts=0
 while kill -0 $fuzz 2>/dev/null; do
 	# While it goes on a call may hold it for a moment.
@@ -41,7 +41,7 @@ kill $load
 wait
 
 say "what is left"
-find /tmp/places | sort | diff /tmp/places.before - || fail "a call made or removed something"
+find $places | sort | diff /tmp/before.places - || fail "a call made or removed something"
 expect_no_file /cow0
 jq -r '.devices[].minor' /proc/datto-info | while read -r minor; do expect_ok dattoctl destroy $minor; done
 expect_untouched

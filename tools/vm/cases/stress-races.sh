@@ -58,14 +58,14 @@ make_loop
 for device in $DISK1 /dev/mapper/race /dev/loop3; do make_fs_4k $device; done
 mount_fs $DISK1 $MNT
 random_file $MNT/data 16
-mkdir -p /mnt/b /mnt/c /tmp/places
+mkdir -p /mnt/b /mnt/c
 for mode in direct buffered mmap; do
 	records write -m $mode -t 10000 -p 20 -b 256 -r $STRESS_SEED $MNT/$mode 8 >/dev/null &
 done
 (come_and_go dm /mnt/b /dev/mapper/race make_dm dmsetup remove race) &
 (come_and_go loop /mnt/c /dev/loop3 make_loop losetup -d /dev/loop3) &
 look &
-fuzz -v $KO -s $STRESS_SEED -t $STRESS_SECONDS -d /tmp/places $DISK1 $MNT /dev/mapper/race /mnt/b /dev/loop3 /mnt/c
+fuzz -v $KO -s $STRESS_SEED -t $STRESS_SECONDS -d "$(mktemp -d)" $DISK1 $MNT /dev/mapper/race /mnt/b /dev/loop3 /mnt/c
 sleep 1
 wait_for 60 eval '! running'
 pkill -x records
