@@ -21,13 +21,14 @@ limit=$(cat $queue/max_sectors_kb)
 			echo $((i % 2 * 2)) >$queue/nomerges
 			i=$((i + 1))
 			echo $i >/tmp/changes
+			sleep 0.02
 		done
 	done
 ) &
 changer=$!
 records write -m direct -b 512 -t 300 -r 1 $MNT/a 24 >/dev/null &
 a=$!
-records write -m uring -b 64 -t 300 -r 2 $MNT/b 24 >/dev/null &
+records write -m $(uring_or_direct) -b 64 -t 300 -r 2 $MNT/b 24 >/dev/null &
 b=$!
 for round in 1 2 3; do
 	expect_ok dattoctl setup $DISK1 $MNT/cow1 0 64

@@ -174,6 +174,15 @@ dm_create() {
 
 dev_bytes() { blockdev --getsize64 "$1"; }
 
+# Mode for records while a file system is frozen. In 5.10 before 5.10.229 an io_uring write that waits for the freeze
+# keeps those from ending that the freeze waits for (upstream 1d60d74e8526): fsfreeze(8) hangs as well.
+uring_or_direct() {
+	case $(uname -v) in
+	*' 5.10.'[0-9][-~]* | *' 5.10.'[0-9][0-9][-~]* | *' 5.10.1'* | *' 5.10.2'[01][0-9]* | *' 5.10.22'[0-8]*) echo direct ;;
+	*) echo uring ;;
+	esac
+}
+
 drop_caches() {
 	sync
 	echo 3 >/proc/sys/vm/drop_caches
