@@ -40,10 +40,10 @@ tail_end() {
 # A few MiB in one request, over blocks saved and not saved.
 large() { records write -r $SEED -m direct -u 1 -n 3 -b 8192 -o $RAW $DISK1 0; }
 by_partition() {
-	addpart $DISK1 1 $((RAW / 512 + 7)) 40000
+	blkpg add $DISK1 1 $((RAW / 512 + 7)) 40000
 	wait_for 5 test -b ${DISK1}1
 	records write -r $SEED -m direct -u 1 -n 30 -b 64 ${DISK1}1 0
-	delpart $DISK1 1
+	blkpg del $DISK1 1
 }
 # Requests that the layer below has to cut into pieces of a page.
 by_pieces() {
