@@ -69,10 +69,10 @@ umount $MNT
 wipefs -qa $DISK1
 mkfs.ext4 -q -F $DISK1
 mount $DISK1 $MNT
-addpart $DISK1 1 100000 1000
+blkpg add $DISK1 1 100000 1000
 wait_for 5 test -b ${DISK1}1
 refused EINVAL "no file system is mounted" ${DISK1}1 $MNT/cow
-delpart $DISK1 1
+blkpg del $DISK1 1
 umount $MNT
 check_fs $DISK1
 ! grep '^xfs ' /proc/modules || fail "xfs was loaded, and nobody asked for it"
