@@ -344,6 +344,26 @@ int cow_attach(struct cow_file *cow, struct super_block *sb)
 	return ret;
 }
 
+char *cow_read_record(struct super_block *sb, const char *path)
+{
+	struct dentry *dentry = walk(sb, path);
+	DEFINE_DELAYED_CALL(done);
+	const char *text;
+	char *target;
+
+	if (IS_ERR(dentry))
+		return ERR_CAST(dentry);
+	text = vfs_get_link(dentry, &done);
+	if (IS_ERR(text)) {
+		target = ERR_CAST(text);
+	} else {
+		target = kstrdup(text, GFP_KERNEL) ?: ERR_PTR(-ENOMEM);
+		do_delayed_call(&done);
+	}
+	dput(dentry);
+	return target;
+}
+
 /* ---- removing ---- */
 
 static int unlink_dentry(struct dentry *dentry)

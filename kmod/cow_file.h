@@ -95,7 +95,12 @@ struct cow_file *cow_expect(const char *path, struct block_device *bdev);
  * known. Context of a user process. -ENOENT; -EINVAL with a message.
  */
 int cow_attach(struct cow_file *cow, struct super_block *sb);
-/* Undoes that. */
+/*
+ * What the symbolic link @path, from the root of @sb, holds. To be freed; ERR_PTR, -EINVAL: it
+ * is no link. Context of a user process.
+ */
+char *cow_read_record(struct super_block *sb, const char *path);
+/* Undoes cow_attach(). */
 void cow_detach(struct cow_file *cow);
 
 /* Ends the interest of the owner and the pin. The file stays where it is. */

@@ -202,11 +202,14 @@ static int reject(const struct cow_file *cow, const char *why)
 
 /* The map alone counts, and nobody used the device since. */
 static int check_clean(const struct cow_file *cow, const struct cow_track_header *th,
-		       bool snapshot, const struct dbd_mount_mark *origin)
+		       enum cow_take take, const struct dbd_mount_mark *origin)
 {
-	if (snapshot != !!(le32_to_cpu(th->flags) & COW_TRACK_SNAPSHOT))
-		return reject(cow, snapshot ? "it is incremental, not a snapshot" :
-					      "it is a snapshot, not incremental");
+	bool snapshot = le32_to_cpu(th->flags) & COW_TRACK_SNAPSHOT;
+
+	if (take == COW_TAKE_SNAP && !snapshot)
+		return reject(cow, "it is incremental, not a snapshot");
+	if (take == COW_TAKE_INC && snapshot)
+		return reject(cow, "it is a snapshot, not incremental");
 	if (le64_to_cpu(th->fsize) != cow->fsize ||
 	    le32_to_cpu(th->extents_crc) != cow_extents_crc(&cow->extents, cow->fsize))
 		return reject(cow, "it was moved or resized");
@@ -217,7 +220,7 @@ static int check_clean(const struct cow_file *cow, const struct cow_track_header
 
 /* Map and log together count, if the crash was in the mount that was followed. */
 static int check_crashed(const struct cow_file *cow, const struct cow_track_header *th,
-			 bool snapshot, const struct dbd_mount_mark *origin)
+			 enum cow_take take, const struct dbd_mount_mark *origin)
 {
 	u32 flags = le32_to_cpu(th->flags);
 
@@ -225,7 +228,7 @@ static int check_crashed(const struct cow_file *cow, const struct cow_track_head
 		return reject(cow, "it was in use when the machine stopped, and changes were not logged");
 	if (flags & COW_TRACK_PENDING)
 		return reject(cow, "the transition to it was not completed: its predecessor counts");
-	if (snapshot)
+	if (take == COW_TAKE_SNAP)
 		return reject(cow, "the machine stopped while the snapshot was in use: it is lost, but can be reloaded as incremental");
 	if (le32_to_cpu(th->base_crc) != cow_extents_crc(&cow->extents, base_size(cow)))
 		return reject(cow, "it was moved");
@@ -235,7 +238,7 @@ static int check_crashed(const struct cow_file *cow, const struct cow_track_head
 	return 0;
 }
 
-static int check_header(const struct cow_file *cow, bool snapshot,
+static int check_header(const struct cow_file *cow, enum cow_take take,
 			const struct dbd_mount_mark *origin)
 {
 	const struct cow_track_header *th = header_of(cow->block);
@@ -250,8 +253,8 @@ static int check_header(const struct cow_file *cow, bool snapshot,
 	if (le64_to_cpu(th->nr_blocks) != cow->layout.nr_blocks)
 		return reject(cow, "the device has another size");
 	if (le32_to_cpu(th->flags) & COW_TRACK_CLEAN)
-		return check_clean(cow, th, snapshot, origin);
-	return check_crashed(cow, th, snapshot, origin);
+		return check_clean(cow, th, take, origin);
+	return check_crashed(cow, th, take, origin);
 }
 
 static int load_map(struct cow_file *cow, struct block_device *bdev, struct cow_loaded *loaded)
@@ -277,7 +280,33 @@ static int load_map(struct cow_file *cow, struct block_device *bdev, struct cow_
 	return ret;
 }
 
-int cow_track_load(struct cow_file *cow, struct block_device *bdev, bool snapshot,
+int cow_track_place(struct cow_file *cow, struct block_device *bdev, struct cow_place *place)
+{
+	const struct cow_track_header *th = header_of(cow->block);
+	const struct cow_header *h = cow->block;
+	int ret;
+
+	mutex_lock(&cow->track_lock);
+	ret = header_io(cow, bdev, REQ_OP_READ);
+	if (ret)
+		goto unlock;
+	place->finished = le32_to_cpu(h->magic) == COW_MAGIC;
+	if (place->finished) {
+		place->seqid = le64_to_cpu(h->seqid);
+		memcpy(place->uuid, h->uuid, sizeof(place->uuid));
+	} else if (le64_to_cpu(th->magic) == COW_TRACK_MAGIC &&
+		   le32_to_cpu(th->crc) == block_crc(cow->block)) {
+		place->seqid = le64_to_cpu(th->seqid);
+		memcpy(place->uuid, th->uuid, sizeof(place->uuid));
+	} else {
+		ret = -EINVAL;
+	}
+unlock:
+	mutex_unlock(&cow->track_lock);
+	return ret;
+}
+
+int cow_track_load(struct cow_file *cow, struct block_device *bdev, enum cow_take take,
 		   const struct dbd_mount_mark *origin, struct cow_loaded *loaded)
 {
 	const struct cow_track_header *th = header_of(cow->block);
@@ -287,7 +316,7 @@ int cow_track_load(struct cow_file *cow, struct block_device *bdev, bool snapsho
 	mutex_lock(&cow->track_lock);
 	ret = header_io(cow, bdev, REQ_OP_READ);
 	if (!ret)
-		ret = check_header(cow, snapshot, origin);
+		ret = check_header(cow, take, origin);
 	if (!ret) {
 		cow->track = *th;
 		cow->fpos = le64_to_cpu(th->fpos);

@@ -61,13 +61,25 @@ struct cow_loaded {
 	bool snapshot;
 };
 
+/* Which series a file belongs to, and whether it is in use, or finished. */
+struct cow_place {
+	u8 uuid[COW_UUID_SIZE];
+	u64 seqid;
+	bool finished;
+};
+
+/* @cow has its extents. -EINVAL: neither, as far as its header tells. */
+int cow_track_place(struct cow_file *cow, struct block_device *bdev, struct cow_place *place);
+
+/* The mode asked for; COW_TAKE_ANY: incremental, whatever it was. */
+enum cow_take { COW_TAKE_INC, COW_TAKE_SNAP, COW_TAKE_ANY };
+
 /*
  * Takes up a file: @cow has its extents and size. @origin: read before anybody could
- * mount the device. @snapshot: the mode asked for; after a crash a snapshot can be
- * taken up as incremental only. -EINVAL, with a message: not to be trusted, of
+ * mount the device. After a crash a snapshot can be taken up as incremental only. -EINVAL, with a message: not to be trusted, of
  * another mode or device, moved, or the device was used since.
  */
-int cow_track_load(struct cow_file *cow, struct block_device *bdev, bool snapshot,
+int cow_track_load(struct cow_file *cow, struct block_device *bdev, enum cow_take take,
 		   const struct dbd_mount_mark *origin, struct cow_loaded *loaded);
 
 #endif /* DBD_COW_TRACK_H */

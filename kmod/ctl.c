@@ -29,6 +29,7 @@ static_assert(sizeof(struct datto_force_inc) == 16);
 static_assert(sizeof(struct datto_failure) == 280);
 static_assert(sizeof(struct datto_group_member) == 40);
 static_assert(sizeof(struct datto_setup_group) == 24);
+static_assert(sizeof(struct datto_resume) == 48);
 
 /* A path of the caller's: -EINVAL when null, empty or too long. */
 static char *get_path(const char __user *user)
@@ -106,7 +107,7 @@ static int ioctl_reload(void __user *arg, bool snapshot)
 	ret = get_paths(&paths, (const char __user *)params.bdev, (const char __user *)params.cow);
 	if (ret)
 		return ret;
-	ret = dbd_reload(paths.bdev, paths.cow, params.cache_size, params.minor, snapshot);
+	ret = dbd_reload(paths.bdev, paths.cow, NULL, params.cache_size, params.minor, snapshot);
 	put_paths(&paths);
 	return ret;
 }
@@ -232,6 +233,32 @@ static int ioctl_setup_group(void __user *arg)
 	kvfree(members);
 	if (ret && put_user(params.failed, &user->failed))
 		ret = -EFAULT;
+	return ret;
+}
+
+static int ioctl_resume(void __user *arg)
+{
+	struct datto_resume params;
+	struct path_pair paths;
+	char *next;
+	u32 size;
+	int ret = get_sized(&params, sizeof(params), arg, 0, &size);
+
+	if (ret)
+		return ret;
+	if (params.pad)
+		return -EINVAL;
+	ret = get_paths(&paths, u64_to_user_ptr(params.bdev), u64_to_user_ptr(params.record));
+	if (ret)
+		return ret;
+	next = params.next ? get_path(u64_to_user_ptr(params.next)) : kstrdup("", GFP_KERNEL);
+	if (IS_ERR_OR_NULL(next)) {
+		ret = next ? PTR_ERR(next) : -ENOMEM;
+	} else {
+		ret = dbd_reload(paths.bdev, paths.cow, next, params.cache_size, params.minor, false);
+		kfree(next);
+	}
+	put_paths(&paths);
 	return ret;
 }
 
@@ -365,6 +392,8 @@ static int ctl_call(unsigned int cmd, void __user *arg)
 		return ioctl_setup_group(arg);
 	case IOCTL_FORCE_TRANSITION_INC:
 		return ioctl_force_inc(arg);
+	case IOCTL_RESUME:
+		return ioctl_resume(arg);
 	default:
 		return -EINVAL;
 	}

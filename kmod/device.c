@@ -144,6 +144,7 @@ static void device_release(struct kref *kref)
 	if (dev->ref.bdev)
 		dbd_bdev_close(&dev->ref);
 	kfree(dev->path);
+	kfree(dev->next);
 	mutex_destroy(&dev->lock);
 	kfree(dev);
 }
@@ -308,8 +309,8 @@ destroy_tracker:
 	return ret;
 }
 
-static int reload_locked(const char *bdev, const char *cow, u64 cache, unsigned int minor,
-			 bool snapshot)
+static int reload_locked(const char *bdev, const char *cow, const char *next, u64 cache,
+			 unsigned int minor, bool snapshot)
 {
 	struct super_block *sb;
 	struct dbd_device *dev;
@@ -320,6 +321,11 @@ static int reload_locked(const char *bdev, const char *cow, u64 cache, unsigned 
 		return PTR_ERR(dev);
 	dev->snapshot = snapshot;
 	dev->unverified = true;
+	dev->next = kstrdup(next, GFP_KERNEL);
+	if (next && !dev->next) {
+		ret = -ENOMEM;
+		goto put;
+	}
 	sb = dbd_origin_sb(dev->ref.bdev);
 	ret = check_reload(dev, sb);
 	if (sb)
@@ -493,9 +499,10 @@ int dbd_setup(const struct dbd_member *members, unsigned int nr, unsigned int *f
 	return LOCKED(dbd_setup_locked(members, nr, failed));
 }
 
-int dbd_reload(const char *bdev, const char *cow, u64 cache, unsigned int minor, bool snapshot)
+int dbd_reload(const char *bdev, const char *cow, const char *next, u64 cache, unsigned int minor,
+	       bool snapshot)
 {
-	return LOCKED(reload_locked(bdev, cow, cache, minor, snapshot));
+	return LOCKED(reload_locked(bdev, cow, next, cache, minor, snapshot));
 }
 
 int dbd_destroy(unsigned int minor)

@@ -54,7 +54,12 @@ struct dbd_member {
  */
 /* All of them at one instant, or none; *@failed: which one it is due to, or @nr. */
 int dbd_setup(const struct dbd_member *members, unsigned int nr, unsigned int *failed);
-int dbd_reload(const char *bdev, const char *cow, u64 cache, unsigned int minor, bool snapshot);
+/*
+ * @next: NULL, or @cow and @next are records, links that lead to the COW file; @next empty: there is
+ * no second one. See struct datto_resume.
+ */
+int dbd_reload(const char *bdev, const char *cow, const char *next, u64 cache, unsigned int minor,
+	       bool snapshot);
 int dbd_destroy(unsigned int minor);
 int dbd_transition_inc(unsigned int minor);
 /* From a failed snapshot, whose map goes on; -EINVAL: it has not failed. */

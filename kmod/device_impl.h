@@ -34,6 +34,8 @@
  * @error: first failure, negative errno, sticks; set by anybody
  * @why: what is known of it
  * @origin: of an unverified device: see cow_track_load()
+ * @next: of one that is to be taken up by its record, whose path @cow has: path of the
+ *	second record, or empty; else NULL
  * @cow: present COW file (also view lock)
  * @map: changes since the snapshot (also view lock)
  * @log: that of @map in @cow; NULL: none
@@ -60,6 +62,7 @@ struct dbd_device {
 	int error;
 	struct dbd_why why;
 	struct dbd_mount_mark origin;
+	char *next;
 	struct cow_file *cow;
 	struct dbd_map *map;
 	struct dbd_intent *log;

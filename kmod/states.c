@@ -223,12 +223,19 @@ static int join_loaded(struct dbd_device *dev, const struct cow_loaded *loaded)
 	return ret ?: READ_ONCE(dev->error);
 }
 
+static enum cow_take mode_wanted(const struct dbd_device *dev)
+{
+	if (dev->next)
+		return COW_TAKE_ANY;
+	return dev->snapshot ? COW_TAKE_SNAP : COW_TAKE_INC;
+}
+
 /* The file is attached. *@loaded: what it knew, but not the map. */
 static int take_up(struct dbd_device *dev, struct cow_loaded *loaded)
 {
 	int ret;
 
-	ret = cow_track_load(dev->cow, dev->ref.bdev, dev->snapshot, &dev->origin, loaded);
+	ret = cow_track_load(dev->cow, dev->ref.bdev, mode_wanted(dev), &dev->origin, loaded);
 	if (ret)
 		return ret;
 	ret = join_loaded(dev, loaded);
@@ -238,13 +245,87 @@ static int take_up(struct dbd_device *dev, struct cow_loaded *loaded)
 	return ret;
 }
 
-/* Old blocks are worth nothing after a crash. */
-static void after_crash(struct dbd_device *dev, const struct cow_loaded *loaded)
+/* The snapshot is over, or was lost in a crash: its old blocks are worth nothing. */
+static void drop_old_blocks(struct dbd_device *dev)
 {
-	int ret = loaded->snapshot ? cow_shrink(dev->cow) : 0;
+	int ret = cow_shrink(dev->cow);
 
 	if (ret)
 		dbd_warn("%s: cannot give the COW file's data area back: %d", dev->path, ret);
+}
+
+/* What a record leads to: *@cow, with its extents known, and *@place. -ENOENT: no such record. */
+static int follow_record(struct dbd_device *dev, struct super_block *sb, const char *record,
+			 struct cow_file **cow, struct cow_place *place)
+{
+	char *path = cow_read_record(sb, record);
+	int ret;
+
+	*cow = NULL;
+	if (IS_ERR(path))
+		return PTR_ERR(path);
+	*cow = cow_expect(path, dev->ref.bdev);
+	kfree(path);
+	if (IS_ERR(*cow)) {
+		ret = PTR_ERR(*cow);
+		*cow = NULL;
+		return ret;
+	}
+	ret = cow_attach(*cow, sb);
+	if (!ret)
+		ret = cow_track_place(*cow, dev->ref.bdev, place);
+	if (!ret)
+		return 0;
+	cow_release(*cow);
+	*cow = NULL;
+	/* There is a record, and it leads to nothing. */
+	return ret == -ENOENT ? -ESTALE : ret;
+}
+
+static bool succeeds(const struct cow_place *next, const struct cow_place *last)
+{
+	return !next->finished && last->finished && next->seqid == last->seqid + 1 &&
+	       !memcmp(next->uuid, last->uuid, sizeof(next->uuid));
+}
+
+/*
+ * The file that counts. During a transition there are two; the second is it from the
+ * moment on in which the first is finished. One that is neither the first's successor nor the
+ * first of all may be left from anything, and is not looked at.
+ */
+static int resolve_record(struct dbd_device *dev, struct super_block *sb)
+{
+	struct cow_place place, next_place;
+	struct cow_file *cow, *next = NULL, *old = dev->cow;
+	int ret = follow_record(dev, sb, dev->cow->path, &cow, &place);
+	int next_ret = -ENOENT;
+
+	if (*dev->next && (ret == -ENOENT || (!ret && place.finished)))
+		next_ret = follow_record(dev, sb, dev->next, &next, &next_place);
+	if (!next_ret && (ret == -ENOENT || succeeds(&next_place, &place))) {
+		swap(cow, next);
+		ret = 0;
+	}
+	cow_release(next);
+	if (ret) {
+		dbd_err("%s: the record %s leads to no COW file: %d", dev->path, dev->cow->path,
+			ret);
+		return ret;
+	}
+	mutex_lock(&dbd_view_lock);
+	dev->cow = cow;
+	mutex_unlock(&dbd_view_lock);
+	cow_release(old);
+	return 0;
+}
+
+static int find_file(struct dbd_device *dev, struct super_block *sb)
+{
+	return dev->next ? resolve_record(dev, sb) : cow_attach(dev->cow, sb);
+}
+
+static void after_crash(struct dbd_device *dev, const struct cow_loaded *loaded)
+{
 	dbd_info("datto%u: %s is taken up after a crash, with %llu regions from its log",
 		 dev->minor, dev->cow->path, loaded->regions);
 }
@@ -257,7 +338,7 @@ static void verify(struct dbd_device *dev, struct super_block *sb)
 
 	if (READ_ONCE(dev->error))
 		return;
-	ret = cow_attach(dev->cow, sb);
+	ret = find_file(dev, sb);
 	if (ret) {
 		device_fail(dev, ret, "its COW file cannot be found");
 		return;
@@ -273,6 +354,8 @@ static void verify(struct dbd_device *dev, struct super_block *sb)
 		return;
 	}
 	activate(dev);
+	if (loaded.snapshot && !dev->snapshot)
+		drop_old_blocks(dev);
 	if (loaded.crashed)
 		after_crash(dev, &loaded);
 	dbd_info("datto%u: active: snapshot %llu of %s is taken up again", dev->minor,

@@ -28,6 +28,7 @@ export const IOCTL = {
   FORCE_TRANSITION_INC: 0x9140,
   SETUP_GROUP: 0x9141,
   FAILURE: 0x9142,
+  RESUME: 0x9143,
 } as const;
 
 /** Sizes of the ioctls' structs and of their fields, and the fields' offsets, in bytes. */
@@ -136,6 +137,19 @@ export const STRUCTS = {
       error: { offset: 12, size: 4 },
       block: { offset: 16, size: 8 },
       reason: { offset: 24, size: 256 },
+    },
+  },
+  datto_resume: {
+    size: 48,
+    fields: {
+      size: { offset: 0, size: 4 },
+      flags: { offset: 4, size: 4 },
+      bdev: { offset: 8, size: 8 },
+      record: { offset: 16, size: 8 },
+      next: { offset: 24, size: 8 },
+      cache_size: { offset: 32, size: 8 },
+      minor: { offset: 40, size: 4 },
+      pad: { offset: 44, size: 4 },
     },
   },
 } as const;

@@ -29,6 +29,7 @@
 static const char usage[] =
 	"usage: dattoctl [-u] setup BDEV COW MINOR [MIB [CACHE]]\n"
 	"       dattoctl [-u] reload-snap|reload-inc BDEV COW MINOR [CACHE]\n"
+	"       dattoctl [-u] resume BDEV RECORD MINOR [NEXT_RECORD]\n"
 	"       dattoctl [-u] destroy|trans-inc MINOR\n"
 	"       dattoctl [-u] trans-snap COW MINOR [MIB]\n"
 	"       dattoctl [-u] reconfigure MINOR [CACHE]\n"
@@ -62,6 +63,7 @@ static const struct {
 	{ "force-inc", IOCTL_FORCE_TRANSITION_INC },
 	{ "group", IOCTL_SETUP_GROUP },
 	{ "failure", IOCTL_FAILURE },
+	{ "resume", IOCTL_RESUME },
 };
 
 static const struct {
@@ -252,6 +254,17 @@ static int run(int fd, int argc, char **argv)
 
 		return report(call(fd, !strcmp(cmd, "reload-inc") ? IOCTL_RELOAD_INC :
 								     IOCTL_RELOAD_SNAP, &p));
+	}
+	if (!strcmp(cmd, "resume") && argc >= 4) {
+		struct datto_resume p = {
+			.size = sizeof(p),
+			.bdev = (uintptr_t)path(argv[1]),
+			.record = (uintptr_t)path(argv[2]),
+			.next = argc > 4 ? (uintptr_t)path(argv[4]) : 0,
+			.minor = (unsigned int)number(argv[3], 10),
+		};
+
+		return report(ioctl(fd, IOCTL_RESUME, &p));
 	}
 	if (!strcmp(cmd, "trans-snap") && argc >= 3) {
 		struct transition_snap_params p = { path(argv[1]), ARG(3, 0),

@@ -236,8 +236,36 @@ struct datto_failure {
 	char reason[DATTO_REASON_SIZE];
 };
 
+/**
+ * struct datto_resume - take up a device again by what is recorded on it
+ * @size: of this struct
+ * @flags: none yet
+ * @bdev: pointer to the path of the block device, not mounted read-write
+ * @record: pointer to the path of a symbolic link on the device's file system, from
+ *	its root; the link holds the path of the COW file, from that root as well
+ * @next: as @record, or 0: for the next COW file, while a transition is under way
+ * @cache_size: memory for the index in bytes; 0: the module's default
+ * @minor: number of the device to create
+ * @pad: zero
+ *
+ * As IOCTL_RELOAD_INC, but the COW file is looked up when the file system is mounted,
+ * and may be that of a snapshot: the snapshot ends, what changed since is kept. @next
+ * counts when @record leads to the finished predecessor of that file, or is not there.
+ */
+struct datto_resume {
+	__u32 size;
+	__u32 flags;
+	__u64 bdev;
+	__u64 record;
+	__u64 next;
+	__u64 cache_size;
+	__u32 minor;
+	__u32 pad;
+};
+
 #define IOCTL_FORCE_TRANSITION_INC _IO(DATTO_IOCTL_MAGIC, 0x40)
 #define IOCTL_SETUP_GROUP _IO(DATTO_IOCTL_MAGIC, 0x41)
 #define IOCTL_FAILURE _IO(DATTO_IOCTL_MAGIC, 0x42)
+#define IOCTL_RESUME _IO(DATTO_IOCTL_MAGIC, 0x43)
 
 #endif /* _UAPI_DATTOBD_H */
