@@ -45,11 +45,11 @@ _dbdctl() {
 		return
 	fi
 	case $verb in
-	'') _dbdctl_words 'setup-snapshot reload-snapshot reload-incremental destroy transition-to-incremental transition-to-snapshot reconfigure expand-cow-file reconfigure-auto-expand list info watch get-free-minor changed inspect doctor help --help --version' ;;
-	help) [[ $place == 0 ]] && _dbdctl_words 'setup-snapshot reload-snapshot reload-incremental destroy transition-to-incremental transition-to-snapshot reconfigure expand-cow-file reconfigure-auto-expand list info watch get-free-minor changed inspect doctor' ;;
+	'') _dbdctl_words 'setup-snapshot reload-snapshot reload-incremental destroy persist transition-to-incremental transition-to-snapshot reconfigure expand-cow-file reconfigure-auto-expand list info watch get-free-minor changed inspect doctor help --help --version' ;;
+	help) [[ $place == 0 ]] && _dbdctl_words 'setup-snapshot reload-snapshot reload-incremental destroy persist transition-to-incremental transition-to-snapshot reconfigure expand-cow-file reconfigure-auto-expand list info watch get-free-minor changed inspect doctor' ;;
 	setup-snapshot)
 		if [[ $cur == -* ]]; then
-			_dbdctl_words '--cache-size -c --cow-size -f --show --dry-run --group --json --help -h'
+			_dbdctl_words '--cache-size -c --cow-size -f --show --persist --dry-run --group --json --help -h'
 		else
 			case $place in
 			0) _dbdctl_files "${cur:-/dev/}" ;;
@@ -83,6 +83,15 @@ _dbdctl() {
 	destroy)
 		if [[ $cur == -* ]]; then
 			_dbdctl_words '--dry-run --json --help -h'
+		else
+			case $place in
+			0) _dbdctl_words "$(_dbdctl_tracked)" ;;
+			esac
+		fi
+		;;
+	persist)
+		if [[ $cur == -* ]]; then
+			_dbdctl_words '--off --dry-run --json --help -h'
 		else
 			case $place in
 			0) _dbdctl_words "$(_dbdctl_tracked)" ;;

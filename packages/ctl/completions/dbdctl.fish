@@ -34,12 +34,13 @@ end
 complete -c dbdctl -f
 complete -c dbdctl -n '__fish_use_subcommand' -a help -d 'Print help'
 complete -c dbdctl -n '__fish_use_subcommand' -l version -d 'Print the version'
-complete -c dbdctl -n '__fish_seen_subcommand_from help' -a 'setup-snapshot reload-snapshot reload-incremental destroy transition-to-incremental transition-to-snapshot reconfigure expand-cow-file reconfigure-auto-expand list info watch get-free-minor changed inspect doctor'
+complete -c dbdctl -n '__fish_seen_subcommand_from help' -a 'setup-snapshot reload-snapshot reload-incremental destroy persist transition-to-incremental transition-to-snapshot reconfigure expand-cow-file reconfigure-auto-expand list info watch get-free-minor changed inspect doctor'
 
 complete -c dbdctl -n '__fish_use_subcommand' -a setup-snapshot -d 'Take the first snapshot of a mounted block device'
 complete -c dbdctl -n '__fish_seen_subcommand_from setup-snapshot' -l cache-size -s c -x -d 'memory for the index: bytes, or a size such as 8MiB (0: the module\'s default)'
 complete -c dbdctl -n '__fish_seen_subcommand_from setup-snapshot' -l cow-size -s f -x -d 'size of the COW file: MiB, or a size such as 2GiB (0: the default, or what the device used last)'
 complete -c dbdctl -n '__fish_seen_subcommand_from setup-snapshot' -l show -d 'print the minor of the new device'
+complete -c dbdctl -n '__fish_seen_subcommand_from setup-snapshot' -l persist -d 'track it again after a reboot, as the command persist does'
 complete -c dbdctl -n '__fish_seen_subcommand_from setup-snapshot' -l dry-run -d 'check, and say what would be done; do nothing'
 complete -c dbdctl -n '__fish_seen_subcommand_from setup-snapshot' -l group -r -F -a '(__fish_complete_path /dev/)' -d 'several devices at one instant, all or none of them; each with its COW file, and its minor or the lowest free one'
 complete -c dbdctl -n '__fish_seen_subcommand_from setup-snapshot' -l json -d 'print JSON with a versioned schema, errors too'
@@ -73,6 +74,13 @@ complete -c dbdctl -n '__fish_seen_subcommand_from destroy' -l dry-run -d 'check
 complete -c dbdctl -n '__fish_seen_subcommand_from destroy' -l json -d 'print JSON with a versioned schema, errors too'
 complete -c dbdctl -n '__fish_seen_subcommand_from destroy' -l help -s h -d 'print help, and do nothing else'
 complete -c dbdctl -n '__fish_seen_subcommand_from destroy; and __dbdctl_place 1' -a '(__dbdctl_tracked)'
+
+complete -c dbdctl -n '__fish_use_subcommand' -a persist -d 'Have a device tracked again after a reboot, without being told'
+complete -c dbdctl -n '__fish_seen_subcommand_from persist' -l off -d 'leave it alone after a reboot'
+complete -c dbdctl -n '__fish_seen_subcommand_from persist' -l dry-run -d 'check, and say what would be done; do nothing'
+complete -c dbdctl -n '__fish_seen_subcommand_from persist' -l json -d 'print JSON with a versioned schema, errors too'
+complete -c dbdctl -n '__fish_seen_subcommand_from persist' -l help -s h -d 'print help, and do nothing else'
+complete -c dbdctl -n '__fish_seen_subcommand_from persist; and __dbdctl_place 1' -a '(__dbdctl_tracked)'
 
 complete -c dbdctl -n '__fish_use_subcommand' -a transition-to-incremental -d 'End the snapshot and go on tracking what changes'
 complete -c dbdctl -n '__fish_seen_subcommand_from transition-to-incremental' -l force -d 'of a failed snapshot: what changed since it was taken is known all the same'

@@ -1,5 +1,6 @@
 import { runInProcess } from '@dbd/cli-kit';
 import { systemClock } from './lib/clock.js';
+import { systemFiles } from './lib/files.js';
 import { systemHost } from './lib/host.js';
 import { main } from './main.js';
 
@@ -8,6 +9,7 @@ await runInProcess((args, io) =>
     // Late, so that help needs neither addon nor driver.
     datto: async () => new (await import('@dbd/ioctl')).Datto(),
     host: systemHost(),
+    files: systemFiles(),
     clock: systemClock,
   }),
 );

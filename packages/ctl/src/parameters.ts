@@ -80,6 +80,12 @@ export const GROUP = {
   output: GROUP_CHANGE,
 } as const satisfies Option;
 
+export const PERSIST = {
+  name: 'persist',
+  kind: 'flag',
+  summary: 'track it again after a reboot, as the command persist does',
+} as const satisfies Option;
+
 export const FORCE = {
   name: 'force',
   kind: 'flag',

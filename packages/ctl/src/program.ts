@@ -3,6 +3,7 @@ import manifest from '../package.json' with { type: 'json' };
 import { changed, inspect } from './commands/cow-file.js';
 import { doctor } from './commands/doctor.js';
 import { destroy, reloadIncremental, reloadSnapshot, setupSnapshot } from './commands/life.js';
+import { persist } from './commands/persist.js';
 import { getFreeMinor, info, list, watch } from './commands/query.js';
 import { transitionToIncremental, transitionToSnapshot } from './commands/transition.js';
 import { expandCowFile, reconfigure, reconfigureAutoExpand } from './commands/tune.js';
@@ -23,6 +24,7 @@ export const program: Program<Tools> = {
     reloadSnapshot,
     reloadIncremental,
     destroy,
+    persist,
     transitionToIncremental,
     transitionToSnapshot,
     reconfigure,
@@ -40,6 +42,7 @@ export const program: Program<Tools> = {
   files: [
     ['/dev/datto-ctl', 'Control node of the driver.'],
     ['/dev/dattoN', 'Snapshot with minor N, read-only; there in snapshot mode.'],
+    ['/etc/dbd/devices', 'What is tracked again after a reboot.'],
     ['/proc/datto-info', 'State of all devices as JSON; anybody may read it.'],
   ],
   environment: [['NO_COLOR', 'When set and not empty, there are no colours.']],

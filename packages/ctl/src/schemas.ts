@@ -45,6 +45,11 @@ export const DEVICE = record({
       reservedMib: integer('what must stay free'),
     }),
   ),
+  persistent: {
+    type: ['boolean', 'null'],
+    description:
+      'it is tracked again after a reboot; null: without root, or a mount, not to be seen',
+  },
   error: nullable({
     ...record({
       errno: integer("of the device's first failure, positive"),

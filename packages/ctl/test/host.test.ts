@@ -53,6 +53,7 @@ describe('mountinfo', () => {
     expect(parseMountinfo(text)).toEqual([
       {
         dev: '98:0',
+        root: '/mnt1',
         mountPoint: '/mnt2',
         type: 'ext3',
         source: '/dev/root',
@@ -61,6 +62,7 @@ describe('mountinfo', () => {
       },
       {
         dev: '8:17',
+        root: '/',
         mountPoint: '/a b\\c',
         type: 'xfs',
         source: '/dev/sd\tb',

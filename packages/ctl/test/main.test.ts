@@ -207,7 +207,7 @@ describe('dbdctl answers', () => {
       for (const { name } of commands) expect(stdout).toContain(`dbdctl ${name}`);
     }
     expect((await dbdctl('help', 'setup-snapshot')).stdout).toContain(
-      'dbdctl setup-snapshot [-c BYTES] [-f MIB] [--show] [--dry-run] <block device> <cow file> [<minor>]',
+      'dbdctl setup-snapshot [-c BYTES] [-f MIB] [--show] [--persist] [--dry-run] <block device> <cow file> [<minor>]',
     );
     expect((await dbdctl('destroy', '--help')).stdout).toContain(
       'dbdctl destroy [--dry-run] <minor|device>',

@@ -84,6 +84,7 @@ describe('list', () => {
           uuid: expect.stringMatching(/^[0-9a-f]{32}$/),
           changedBlocks: 2560,
           autoExpand: null,
+          persistent: null,
           error: null,
         },
       ],

@@ -5,6 +5,7 @@ import { capture, type Result, type World } from '@dbd/cli-kit/testing';
 import { Datto } from '@dbd/ioctl';
 import { MemoryDriver } from '@dbd/ioctl/testing';
 import { Ajv2020 } from 'ajv/dist/2020.js';
+import type { Files } from '../src/lib/files.js';
 import type { Host, HostFile } from '../src/lib/host.js';
 import { main } from '../src/main.js';
 
@@ -27,9 +28,43 @@ export class MemoryHost implements Host {
   freeBytes = async (path: string) => this.free.get(path);
 }
 
+/** What is written there. Texts are those of the machine. */
+export class MemoryFiles implements Files {
+  readonly links = new Map<string, string>();
+  readonly devices = new Map<string, Uint8Array>();
+  readonly #texts: Map<string, string>;
+
+  constructor(texts: Map<string, string>) {
+    this.#texts = texts;
+  }
+
+  bytes = async (path: string, offset: number, length: number) => {
+    const part = this.devices.get(path)?.subarray(offset, offset + length);
+    return part?.length === length ? part : undefined;
+  };
+  readLink = async (path: string) => this.links.get(path);
+  link = async (path: string, target: string) => {
+    this.links.set(path, target);
+  };
+  write = async (path: string, text: string) => {
+    this.#texts.set(path, text);
+  };
+  rename = async (from: string, to: string) => {
+    const text = this.#texts.get(from);
+    if (text === undefined) throw new Error(`${from} is not there`);
+    this.#texts.delete(from);
+    this.#texts.set(to, text);
+  };
+  remove = async (path: string) => {
+    this.links.delete(path);
+    this.#texts.delete(path);
+  };
+}
+
 export class Machine {
   readonly driver = new MemoryDriver();
   readonly host = new MemoryHost();
+  readonly files = new MemoryFiles(this.host.texts);
   /** How often the addon was asked for. */
   loads = 0;
   now = Date.UTC(2026, 10, 23);
@@ -90,6 +125,7 @@ export class Machine {
             return new Datto(this.driver);
           },
           host: this.host,
+          files: this.files,
           clock: {
             now: () => this.now,
             sleep: async (ms) => {

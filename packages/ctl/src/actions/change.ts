@@ -25,6 +25,8 @@ export interface Change extends Step {
   readonly command: string;
   readonly minor: number;
   readonly run: () => Promise<void>;
+  /** When that is done; its errors are not of the driver's. */
+  readonly after?: () => Promise<void>;
 }
 
 export async function perform(
@@ -42,9 +44,10 @@ export async function perform(
     await change.run().catch(async (error: unknown) => {
       throw await explained(error, change, datto);
     });
+    await change.after?.();
   }
   if (json) {
-    const device = (await readDevices(datto, tools.host)).find((one) => one.minor === minor);
+    const device = (await readDevices(datto, tools)).find((one) => one.minor === minor);
     out.document({
       command,
       dryRun: values.dryRun,

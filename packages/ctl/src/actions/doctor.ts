@@ -30,7 +30,7 @@ export async function doctor(
 /** Without a driver there are none; that it is not there is said already. */
 async function tracked({ tools }: Context<unknown>): Promise<Finding[]> {
   try {
-    return await checkTracked(await tools.datto(), tools.host);
+    return await checkTracked(await tools.datto(), tools);
   } catch (error) {
     if ((error as { driverAbsent?: boolean }).driverAbsent) return [];
     throw error;

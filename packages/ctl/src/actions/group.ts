@@ -4,6 +4,7 @@ import type { Datto, DattoStatus } from '@dbd/ioctl';
 import { maxDevices, requireRoot } from '../lib/checks.js';
 import { deviceJson, readDevices } from '../lib/devices.js';
 import type { Host } from '../lib/host.js';
+import { afterSetup } from '../lib/records.js';
 import { topmostFirst } from '../lib/stacking.js';
 import { GROUP_CHANGE } from '../schemas.js';
 import type { Context } from '../tools.js';
@@ -45,9 +46,12 @@ export async function setupGroup(context: Context<Values>) {
       throw await ofMember(error, stepsOf(order, cowSize, host), datto);
     }
   }
+  if (!values.dryRun) {
+    for (const { minor } of members) await afterSetup(minor, values.persist, datto, tools);
+  }
   const plan = groupPlan(order, cowSize);
   if (json) {
-    const devices = await readDevices(datto, host);
+    const devices = await readDevices(datto, tools);
     const document = {
       command: 'setup-snapshot',
       dryRun: values.dryRun,

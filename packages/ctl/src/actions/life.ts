@@ -2,6 +2,7 @@ import { CommandError, type DeviceRef } from '@dbd/cli-kit';
 import type { Datto } from '@dbd/ioctl';
 import { checkFreeMinor, checkNotMounted, checkOrigin, checkState } from '../lib/checks.js';
 import { findMinor } from '../lib/devices.js';
+import { afterSetup, recordedEnd } from '../lib/records.js';
 import type { Context } from '../tools.js';
 import { type Change, type ChangeValues, perform } from './change.js';
 import { checkItsCowFile, checkNewDevice, type SetupValues, setupPlan } from './setup.js';
@@ -31,6 +32,7 @@ export async function setupSnapshot(context: Context<SetupValues>) {
         await checkItsCowFile(device, cowSize, place, tools.host);
       },
       run: () => datto.setupSnapshot({ ...device, cacheBytes: cacheSize, fallocateMib: cowSize }),
+      after: () => afterSetup(minor, values.persist, datto, tools),
     };
   });
 }
@@ -66,7 +68,7 @@ export async function destroy(context: Context<ChangeValues & { readonly device:
     check: async (status) => {
       await checkState(minor, 'any', status, datto);
     },
-    run: () => datto.destroy(minor),
+    run: () => recordedEnd(minor, datto, tools, () => datto.destroy(minor)),
   });
 }
 

@@ -4,7 +4,7 @@ import type { Context } from '../tools.js';
 
 export async function list({ json, out, tools }: Context<unknown>) {
   const datto = await tools.datto();
-  const devices = await readDevices(datto, tools.host);
+  const devices = await readDevices(datto, tools);
   if (json) {
     const { version } = await datto.status();
     out.document({ driverVersion: version, devices: devices.map(deviceJson) });
@@ -47,7 +47,7 @@ export function failureLines(devices: readonly Device[]): string[] {
 
 export async function info({ values, json, out, tools }: Context<{ readonly device: DeviceRef }>) {
   const datto = await tools.datto();
-  const device = await findDevice(values.device, datto, tools.host);
+  const device = await findDevice(values.device, datto, tools);
   if (json) out.document({ device: deviceJson(device) });
   else out.print(infoText(device, out.paint));
   return undefined;
@@ -74,6 +74,7 @@ function infoText(device: Device, paint: Context<unknown>['out']['paint']): stri
     ['changed', verified === undefined ? undefined : changedLong(device)],
     ['series', verified?.uuid],
     ['seq id', verified === undefined ? undefined : String(verified.seqid)],
+    ['reboot', device.persistent === true ? 'tracked again (persist)' : undefined],
     ['index memory', formatBytes(device.cacheBytes)],
   ];
   return rows

@@ -19,6 +19,7 @@ export interface SetupValues extends ChangeValues {
   readonly cowFile: string | undefined;
   readonly minor: number | undefined;
   readonly cacheSize: bigint | undefined;
+  readonly persist: boolean;
   /** MiB. */
   readonly cowSize: bigint | undefined;
 }

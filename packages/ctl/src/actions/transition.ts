@@ -1,6 +1,7 @@
 import { type DeviceRef, formatBytes } from '@dbd/cli-kit';
 import { checkMounted, checkNewCowFile, checkOrigin, checkState } from '../lib/checks.js';
 import { findMinor } from '../lib/devices.js';
+import { recordedTransition } from '../lib/records.js';
 import type { Context } from '../tools.js';
 import { type ChangeValues, perform } from './change.js';
 
@@ -49,6 +50,9 @@ export async function transitionToSnapshot(
       const bytes = cowSize ? Number(cowSize << 20n) : Number(verified?.fallocateBytes ?? 0);
       await checkNewCowFile(cowFile, bytes, origin, await checkMounted(origin, host), host);
     },
-    run: () => datto.transitionToSnapshot({ cowFile, minor, fallocateMib: cowSize }),
+    run: () =>
+      recordedTransition(minor, cowFile, datto, tools, () =>
+        datto.transitionToSnapshot({ cowFile, minor, fallocateMib: cowSize }),
+      ),
   });
 }

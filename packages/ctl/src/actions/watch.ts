@@ -25,7 +25,7 @@ export async function watch(context: Context<WatchValues>) {
   const live = new LiveLines(out.stdout);
   for (let look = 1n; !signal.aborted; look++) {
     const now = tools.clock.now();
-    const devices = await readDevices(datto, tools.host);
+    const devices = await readDevices(datto, tools);
     rates.add(now, devices);
     if (json) out.record(jsonOf(now, devices, rates));
     else if (out.stdout.isTTY) live.show(tableOf(context, devices, rates));

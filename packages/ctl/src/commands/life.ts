@@ -9,6 +9,7 @@ import {
   NEW_COW_FILE,
   NEW_MINOR,
   OLD_COW_FILE,
+  PERSIST,
   SHOW,
 } from '../parameters.js';
 import { CHANGE } from '../schemas.js';
@@ -24,7 +25,7 @@ export const setupSnapshot = defineCommand({
     'With `--group` the snapshots of several devices are of one instant: no write that was begun after another had returned is in one of them without that other. Either all are taken, or none. The sizes are those of each. A device that stands on a file of another, as a loop device does, is frozen before that; the order is found by itself.',
   ],
   arguments: [BLOCK_DEVICE, NEW_COW_FILE, NEW_MINOR],
-  options: [CACHE_SIZE, COW_SIZE, SHOW, DRY_RUN, GROUP],
+  options: [CACHE_SIZE, COW_SIZE, SHOW, PERSIST, DRY_RUN, GROUP],
   examples: [
     { args: '/dev/sdb1 /mnt/.datto1 0', summary: 'snapshot of /dev/sdb1 at /dev/datto0' },
     {

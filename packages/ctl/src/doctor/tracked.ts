@@ -2,14 +2,14 @@
 import { printable } from '@dbd/cli-kit';
 import type { Datto } from '@dbd/ioctl';
 import { type Device, readDevices } from '../lib/devices.js';
-import type { Host } from '../lib/host.js';
+import type { Tools } from '../tools.js';
 import { type Finding, note, ok, problem } from './finding.js';
 
 /** Part of a COW file in use from which on it is worth a word. */
 const NEARLY_FULL = 0.8;
 
-export async function checkTracked(datto: Datto, host: Host): Promise<Finding[]> {
-  const devices = await readDevices(datto, host);
+export async function checkTracked(datto: Datto, tools: Tools): Promise<Finding[]> {
+  const devices = await readDevices(datto, tools);
   return devices.map(checkDevice);
 }
 

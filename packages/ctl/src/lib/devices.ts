@@ -2,7 +2,9 @@
 import { CommandError, type DeviceRef, type Json } from '@dbd/cli-kit';
 import { cowLayout } from '@dbd/cow-format';
 import type { Datto, DeviceStatus } from '@dbd/ioctl';
+import type { Tools } from '../tools.js';
 import type { Host } from './host.js';
+import { isPersistent } from './records.js';
 
 /** A device with what the status file does not tell. */
 export interface Device extends DeviceStatus {
@@ -12,6 +14,8 @@ export interface Device extends DeviceStatus {
   readonly cow: CowUse | undefined;
   /** Why it has failed, in the driver's words as far as it has some for us. */
   readonly failure: string | undefined;
+  /** It is tracked again after a reboot; null: cannot be seen. */
+  readonly persistent: boolean | null;
 }
 
 /** Bytes of a COW file in snapshot mode. */
@@ -22,15 +26,22 @@ export interface CowUse {
 }
 
 /** All devices. */
-export async function readDevices(datto: Datto, host: Host): Promise<Device[]> {
+export async function readDevices(datto: Datto, tools: Tools): Promise<Device[]> {
   const { devices } = await datto.status();
-  return Promise.all(devices.map((device) => describeDevice(device, datto, host)));
+  return Promise.all(devices.map((device) => describeDevice(device, datto, tools)));
 }
 
-async function describeDevice(device: DeviceStatus, datto: Datto, host: Host): Promise<Device> {
+async function describeDevice(device: DeviceStatus, datto: Datto, tools: Tools): Promise<Device> {
+  const { host } = tools;
   const originBytes = await blockDeviceBytes(host, device.blockDevice);
   const failure = await failureOf(device, datto);
-  return { ...device, originBytes, cow: cowUse(device, originBytes), failure };
+  return {
+    ...device,
+    originBytes,
+    cow: cowUse(device, originBytes),
+    failure,
+    persistent: await isPersistent(device, tools),
+  };
 }
 
 /** Why a device has failed, in the driver's words as far as it has some for us. */
@@ -95,11 +106,11 @@ export async function findMinor(ref: DeviceRef, datto: Datto, host: Host): Promi
  * One device.
  * @throws CommandError no such device; DattoIoctlError
  */
-export async function findDevice(ref: DeviceRef, datto: Datto, host: Host): Promise<Device> {
-  const minor = await findMinor(ref, datto, host);
+export async function findDevice(ref: DeviceRef, datto: Datto, tools: Tools): Promise<Device> {
+  const minor = await findMinor(ref, datto, tools.host);
   const { devices } = await datto.status();
   const device = devices.find((one) => one.minor === minor);
-  if (device !== undefined) return describeDevice(device, datto, host);
+  if (device !== undefined) return describeDevice(device, datto, tools);
   throw noSuchMinor(minor);
 }
 
@@ -147,6 +158,7 @@ export function deviceJson(device: Device): { readonly [key: string]: Json } {
       autoExpand === undefined
         ? null
         : { stepMib: autoExpand.stepMib, reservedMib: autoExpand.reservedMib },
+    persistent: device.persistent,
     error:
       device.errorName === null
         ? null

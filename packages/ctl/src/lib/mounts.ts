@@ -4,6 +4,8 @@ import type { Host } from './host.js';
 export interface Mount {
   /** `8:17`. */
   readonly dev: string;
+  /** What of the file system is seen there: `/`, all of it, or a directory. */
+  readonly root: string;
   readonly mountPoint: string;
   readonly type: string;
   /** As mount(8) was told: `/dev/sdb1`. */
@@ -24,12 +26,13 @@ export function parseMountinfo(text: string): Mount[] {
   return text.split('\n').flatMap((line) => {
     const [before = '', after] = line.split(' - ');
     if (after === undefined) return [];
-    const [, , dev = '', , mountPoint = '', mountOptions = ''] = before.split(' ');
+    const [, , dev = '', root = '', mountPoint = '', mountOptions = ''] = before.split(' ');
     const [type = '', source = '', superOptions = ''] = after.split(' ');
     const options = [...mountOptions.split(','), ...superOptions.split(',')];
     return [
       {
         dev,
+        root: unescaped(root),
         mountPoint: unescaped(mountPoint),
         type,
         source: unescaped(source),
