@@ -36,6 +36,18 @@ const persistent = async () => {
   return (device as { persistent: boolean | null }).persistent;
 };
 
+/** What the links are when the driver is called. */
+function linksDuringTransition(): Promise<Record<string, string>> {
+  const { driver } = machine;
+  const transition = driver.transitionSnap.bind(driver);
+  return new Promise((resolve) => {
+    driver.transitionSnap = async (...args) => {
+      resolve(links());
+      return transition(...args);
+    };
+  });
+}
+
 async function twoModes(): Promise<void> {
   await machine.dbdctl(...setup);
   await machine.dbdctl('transition-to-incremental', '0');
@@ -107,6 +119,11 @@ describe('persist', () => {
     machine.files.devices.set('/dev/sdb1', ext4());
     machine.mount('8:17', '/mnt', 'rw', 'ext4', '/dev/sdb1', 'ro');
     expect((await machine.dbdctl('persist', '0')).stderr).toContain('not mounted as a whole');
+    machine.host.texts.set(
+      '/proc/self/mountinfo',
+      '36 25 8:17 /part /mnt rw - ext4 /dev/sdb1 rw\n',
+    );
+    expect((await machine.dbdctl('persist', '0')).stderr).toContain('not mounted as a whole');
     machine.host.uid = 1000;
     expect(await machine.dbdctl('persist', '0')).toMatchObject({ code: 6 });
   });
@@ -122,15 +139,9 @@ describe('what keeps it true', () => {
   it('leads to the file that counts at each moment of a transition', async () => {
     await twoModes();
     await machine.dbdctl('persist', '0');
-    const { driver } = machine;
-    const transition = driver.transitionSnap.bind(driver);
-    let during: unknown;
-    driver.transitionSnap = async (...args) => {
-      during = links();
-      return transition(...args);
-    };
+    const during = linksDuringTransition();
     await machine.dbdctl('transition-to-snapshot', '/mnt/.datto2', '0');
-    expect(during).toEqual({ [LIVE]: '/mnt/.datto1', [NEXT]: '/.datto2' });
+    expect(await during).toEqual({ [LIVE]: '/mnt/.datto1', [NEXT]: '/.datto2' });
     expect(links()).toEqual({ [LIVE]: '/mnt/.datto2' });
     expect(await persistent()).toBe(true);
   });
@@ -167,7 +178,9 @@ describe('what keeps it true', () => {
     await machine.driver.transitionSnap('/mnt/.datto2', 0n, 0);
     expect(await persistent()).toBe(false);
     await machine.dbdctl('transition-to-incremental', '0');
+    const during = linksDuringTransition();
     await machine.dbdctl('transition-to-snapshot', '/mnt/.datto3', '0');
+    expect(await during).toEqual({ [LIVE]: '/mnt/.datto2', [NEXT]: '/.datto3' });
     expect(links()).toEqual({ [LIVE]: '/mnt/.datto3' });
   });
 

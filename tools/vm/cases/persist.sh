@@ -4,7 +4,7 @@
 # fs: ext4 xfs
 # boots: 3
 # timeout: 300
-# slow: xfs
+# slow: yes
 
 bytes=$(dev_bytes $DISK1)
 keep=$PWD
@@ -82,6 +82,7 @@ case $BOOT in
 	says "$DISK1 is tracked already, as minor 0" 0
 	says "waits for its file system to be mounted" 0 --check
 	udevadm control --exit
+	[ $FS = xfs ] || repair_fs $DISK1
 	mount_fs $DISK1 $MNT
 	expect_device 0 2 0
 	expect_eq "cow" /cow2 "$(info 0 cow)"
