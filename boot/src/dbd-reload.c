@@ -98,7 +98,31 @@ static void leave_mark(unsigned int minor, const char *uuid)
 	fclose(file);
 }
 
-static void arm(const char *device, const struct wanted *wanted)
+static bool has_uuid(const struct dattobd_info *info, void *arg)
+{
+	char uuid[UUID_TEXT];
+
+	return device_uuid(info->bdev, uuid) == 0 && strcmp(uuid, arg) == 0;
+}
+
+/* Copies of a file system have its UUID: volumes' snapshots, images on loop devices, ours. */
+static bool is_copy(const char *device, dev_t number, struct wanted *wanted)
+{
+	static struct dattobd_info info;
+	char kind[KIND_TEXT];
+
+	device_kind(number, kind);
+	if (strcmp(kind, wanted->kind) != 0) {
+		say(stdout, "%s is a copy of what is to be tracked: it is left alone", device);
+		return true;
+	}
+	if (!driver_find(run.ctl, &info, has_uuid, wanted->uuid))
+		return false;
+	say(stdout, "%s is left alone: %s, which is tracked, has the same UUID", device, info.bdev);
+	return true;
+}
+
+static void arm(const char *device, struct wanted *wanted)
 {
 	static struct dattobd_info info;
 	unsigned int minor = wanted->minor;
@@ -115,6 +139,8 @@ static void arm(const char *device, const struct wanted *wanted)
 		say(stdout, "%s is tracked already, as minor %u", device, info.minor);
 		return;
 	}
+	if (is_copy(device, number, wanted))
+		return;
 	ret = driver_resume(run.ctl, device, &minor);
 	if (ret) {
 		const char *why = driver_reason(run.ctl);

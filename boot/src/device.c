@@ -73,6 +73,42 @@ int device_number(const char *path, dev_t *number)
 	return 0;
 }
 
+static bool read_line(const char *path, char *text, size_t size)
+{
+	FILE *file = fopen(path, "re");
+	bool good = file && fgets(text, (int)size, file);
+
+	if (file)
+		fclose(file);
+	if (good)
+		text[strcspn(text, "\n")] = 0;
+	return good;
+}
+
+void device_kind(dev_t number, char kind[KIND_TEXT])
+{
+	char path[128], uuid[KIND_TEXT - 3];
+	int len = snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(number), minor(number));
+
+	kind[0] = 0;
+	snprintf(path + len, sizeof(path) - len, "/dm/uuid");
+	if (read_line(path, uuid, sizeof(uuid))) {
+		snprintf(kind, KIND_TEXT, "dm:%s", uuid);
+		return;
+	}
+	snprintf(path + len, sizeof(path) - len, "/loop");
+	if (access(path, F_OK) < 0) {
+		/* A partition is below its disk. */
+		snprintf(path + len, sizeof(path) - len, "/partition");
+		if (access(path, F_OK) < 0)
+			return;
+		snprintf(path + len, sizeof(path) - len, "/../loop");
+		if (access(path, F_OK) < 0)
+			return;
+	}
+	strcpy(kind, "loop");
+}
+
 static bool is_uuid(const char *name)
 {
 	for (int i = 0; i < UUID_TEXT - 1; i++) {
@@ -97,7 +133,7 @@ static bool parse_number(const char *text, unsigned long long max, unsigned long
 
 int wanted_read(const char *dir, const char *uuid, struct wanted *wanted)
 {
-	char path[PATH_MAX], line[256];
+	char path[PATH_MAX], line[KIND_TEXT + 5];
 	unsigned long long minor;
 	bool found = false, good = true;
 	FILE *file;
@@ -113,6 +149,9 @@ int wanted_read(const char *dir, const char *uuid, struct wanted *wanted)
 			good = parse_number(line + 6, UINT_MAX, &minor);
 			wanted->minor = good ? (unsigned int)minor : 0;
 			found = true;
+		} else if (strncmp(line, "kind=", 5) == 0) {
+			line[strcspn(line, "\n")] = 0;
+			snprintf(wanted->kind, sizeof(wanted->kind), "%s", line + 5);
 		}
 		/* What a later version adds is no reason not to track. */
 	}

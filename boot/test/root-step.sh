@@ -20,7 +20,7 @@ tracked() {
 }
 note() {
 	sync
-	blkcmp hash /dev/datto0 hash$1
+	blkcmp hash /dev/datto0 >"hash$1"
 	blkcmp extents /cow$1 >own$1.runs
 }
 covered() {

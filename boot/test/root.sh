@@ -78,11 +78,12 @@ mkdir -p "$root/etc/initramfs-tools/conf.d"
 echo MODULES=list >"$root/etc/initramfs-tools/conf.d/dbd-test"
 printf '%s\n' virtio_pci virtio_blk ext4 >>"$root/etc/initramfs-tools/modules"
 mount -t proc proc "$root/proc"
-chroot "$root" mkinitramfs -c gzip -o /boot/initrd "$version" || { umount "$root/proc"; exit 1; }
+chroot "$root" mkinitramfs -o /boot/initrd "$version" || { umount "$root/proc"; exit 1; }
+chroot "$root" lsinitramfs /boot/initrd >"$work/initrd.list"
 umount "$root/proc"
-cp "$root/boot/initrd" "$work/initrd"
-for path in usr/lib/dbd/dbd-reload "etc/dbd/devices/$uuid" scripts/local-premount/dbd; do
-	zcat "$work/initrd" | cpio -t --quiet 2>/dev/null | grep -qx "$path" || {
+mv "$root/boot/initrd" "$work/initrd"
+for path in usr/lib/dbd/dbd-reload "etc/dbd/devices/$uuid" scripts/local-premount/dbd dattobd.ko; do
+	grep -q "$path" "$work/initrd.list" || {
 		echo "FAILED: the initramfs lacks $path" >&2
 		exit 1
 	}

@@ -3,10 +3,10 @@
 # backup, not the boot.
 # shellcheck disable=SC2154 # root is dracut's
 
-/usr/lib/dbd/dbd-reload
+/usr/lib/dbd/dbd-reload >/dev/null
 case "$root" in
 block:/dev/*)
-	/usr/lib/dbd/dbd-reload "${root#block:}"
+	/usr/lib/dbd/dbd-reload "${root#block:}" >/dev/null
 	;;
 esac
 :

@@ -71,6 +71,22 @@ describe('persist', () => {
     expect(await persistent()).toBe(true);
   });
 
+  it.each([
+    ['a mapping', '/sys/dev/block/8:17/dm/uuid', 'LVM-abc\n', 'kind=dm:LVM-abc'],
+    ['a loop device', '/sys/dev/block/8:17/loop/backing_file', '/a\n', 'kind=loop'],
+  ])('tells %s from copies of its file system', async (_, path, text, line) => {
+    machine.host.texts.set(path, text);
+    await machine.dbdctl(...setup, '--persist');
+    expect(machine.host.texts.get(WANTED)?.split('\n')).toContain(line);
+  });
+
+  it('knows a partition of a loop device', async () => {
+    machine.host.texts.set('/sys/dev/block/8:17/partition', '1\n');
+    machine.host.texts.set('/sys/dev/block/8:17/../loop/backing_file', '/a\n');
+    await machine.dbdctl(...setup, '--persist');
+    expect(machine.host.texts.get(WANTED)).toMatch(/^kind=loop$/m);
+  });
+
   it('is taken back by --off, also when the device is tracked no more', async () => {
     await machine.dbdctl(...setup, '--persist');
     expect(await machine.dbdctl('persist', '--off', '0')).toMatchObject({ code: 0 });

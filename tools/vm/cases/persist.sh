@@ -105,6 +105,14 @@ case $BOOT in
 	by_uuid
 	says "$DISK1 is tracked, as minor 0" 0
 	says "tracked already" 0 $DISK1
+	say "copies of the file system are not tracked in its place"
+	dd if=$DISK1 of=/tmp/copy.img bs=1M count=8 2>/dev/null
+	copy=$(losetup -f --show /tmp/copy.img)
+	says "$copy is a copy of what is to be tracked" 0 $copy
+	echo kind=loop >>/etc/dbd/devices/$(cat fs-uuid)
+	says "$copy is left alone: $DISK1, which is tracked, has the same UUID" 0 $copy
+	losetup -d $copy
+	sed -i /kind/d /etc/dbd/devices/$(cat fs-uuid)
 	mount_fs $DISK1 $MNT
 	expect_device 0 2 0
 	says "/cow3 is its COW file now" 0 --check

@@ -1,7 +1,8 @@
 /**
  * What makes a device tracked again after a reboot. Two things, read by boot/src and the driver:
  *
- * - `/etc/dbd/devices/<UUID of the file system>`: the device is to be tracked, and with which minor;
+ * - `/etc/dbd/devices/<UUID of the file system>`: the device is to be tracked, and with which minor, and of
+ *   what kind it is, since copies of a file system have its UUID;
  * - `.dbd/live` in the root of the file system itself: a link with the path of the COW file from that
  *   root. It is found when the file system is mounted, so that it is never older than what it is about.
  *   `.dbd/next` is the COW file of a transition under way: the driver takes that one when the other is
@@ -63,10 +64,15 @@ export async function turnOn(
       `cannot have minor ${minor} tracked again after a reboot: its file system has no UUID that can be read, or is not mounted as a whole and writable. Mount it, and do it again: dbdctl persist ${minor}.`,
     );
   }
-  const { files } = tools;
+  const { host, files } = tools;
   await files.link(join(mountPoint, LIVE), cowFile);
   await files.remove(join(mountPoint, NEXT));
-  await files.write(wanted({ uuid }), `# Written by dbdctl persist.\nminor=${minor}\n`);
+  const lines = [
+    '# Written by dbdctl persist.',
+    `minor=${minor}`,
+    ...(await kindLine(blockDevice, host)),
+  ];
+  await files.write(wanted({ uuid }), `${lines.join('\n')}\n`);
   await files.remove(idle({ uuid }));
   return { blockDevice, uuid, mountPoint };
 }
@@ -133,6 +139,16 @@ export async function recordedEnd(
   const text = await host.text(wanted(volume));
   if (text !== undefined) await files.rename(wanted(volume), idle(volume));
   await removeLinks(volume, files);
+}
+
+/** As device_kind() of boot/src/device.c. */
+async function kindLine(blockDevice: string, host: Host): Promise<string[]> {
+  const device = `/sys/dev/block/${(await host.file(blockDevice))?.rdev}`;
+  const mapping = (await host.text(`${device}/dm/uuid`))?.trim();
+  if (mapping) return [`kind=dm:${mapping}`];
+  const isPart = (await host.text(`${device}/partition`)) !== undefined;
+  const disk = isPart ? `${device}/..` : device;
+  return (await host.text(`${disk}/loop/backing_file`)) === undefined ? [] : ['kind=loop'];
 }
 
 async function presentState(minor: number, datto: Datto, tools: Tools) {
