@@ -19,6 +19,7 @@ describe('uapi', () => {
       FORCE_TRANSITION_INC: 0x9140,
       SETUP_GROUP: 0x9141,
       FAILURE: 0x9142,
+      RESUME: 0x9143,
     });
   });
 
