@@ -298,6 +298,7 @@ int cow_track_place(struct cow_file *cow, struct block_device *bdev, struct cow_
 		   le32_to_cpu(th->crc) == block_crc(cow->block)) {
 		place->seqid = le64_to_cpu(th->seqid);
 		memcpy(place->uuid, th->uuid, sizeof(place->uuid));
+		cow->track = *th;
 	} else {
 		ret = -EINVAL;
 	}

@@ -68,7 +68,7 @@ struct cow_place {
 	bool finished;
 };
 
-/* @cow has its extents. -EINVAL: neither, as far as its header tells. */
+/* @cow has its extents, and then @track as well. -EINVAL: neither, as far as its header tells. */
 int cow_track_place(struct cow_file *cow, struct block_device *bdev, struct cow_place *place);
 
 /* The mode asked for; COW_TAKE_ANY: incremental, whatever it was. */

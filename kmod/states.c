@@ -289,29 +289,41 @@ static bool succeeds(const struct cow_place *next, const struct cow_place *last)
 }
 
 /*
+ * The first one counts while it can be taken up. For a moment of a transition both can: the other
+ * one must not be mistaken later for the successor that this one will have.
+ */
+static void renounce(struct dbd_device *dev, struct cow_file *next, const struct cow_place *place)
+{
+	int ret = place->finished ? 0 : cow_track_unlog(next, dev->ref.bdev);
+
+	if (ret)
+		dbd_warn("%s: the COW file %s cannot be marked as lost: %d", dev->path, next->path,
+			 ret);
+}
+
+/*
  * The file that counts. During a transition there are two; the second is it from the
- * moment on in which the first is finished. One that is neither the first's successor nor the
- * first of all may be left from anything, and is not looked at.
+ * moment on in which the first is finished. One that is not the first's successor may be left
+ * from anything.
  */
 static int resolve_record(struct dbd_device *dev, struct super_block *sb)
 {
 	struct cow_place place, next_place;
 	struct cow_file *cow, *next = NULL, *old = dev->cow;
 	int ret = follow_record(dev, sb, dev->cow->path, &cow, &place);
-	int next_ret = -ENOENT;
 
-	if (*dev->next && (ret == -ENOENT || (!ret && place.finished)))
-		next_ret = follow_record(dev, sb, dev->next, &next, &next_place);
-	if (!next_ret && (ret == -ENOENT || succeeds(&next_place, &place))) {
-		swap(cow, next);
-		ret = 0;
-	}
-	cow_release(next);
 	if (ret) {
 		dbd_err("%s: the record %s leads to no COW file: %d", dev->path, dev->cow->path,
 			ret);
 		return ret;
 	}
+	if (*dev->next && !follow_record(dev, sb, dev->next, &next, &next_place)) {
+		if (succeeds(&next_place, &place))
+			swap(cow, next);
+		else if (!place.finished)
+			renounce(dev, next, &next_place);
+	}
+	cow_release(next);
 	mutex_lock(&dbd_view_lock);
 	dev->cow = cow;
 	mutex_unlock(&dbd_view_lock);

@@ -96,11 +96,16 @@ record $live /cow2
 record $next /cow1
 reboot_module
 taken_up /cow2 2
-say "before the first record"
-rm $live
-record $next /cow2
+say "and another that could be taken up as well can be no more"
+dd if=$MNT/cow2 of=$MNT/other bs=4096 iflag=direct oflag=direct 2>/dev/null
+flags() { od -An -tu4 -j76 -N4 $MNT/other | tr -d ' '; }
+expect_eq "flags" 4 "$(flags)"
+record $next /other
 reboot_module
 taken_up /cow2 2
+echo 3 >/proc/sys/vm/drop_caches
+expect_eq "flags" 0 "$(flags)"
+rm -f $MNT/other
 record $next /cow3
 next_snapshot 3
 expect_covered 2 3
@@ -109,7 +114,7 @@ say "the second is not of the first one's series: it is not looked at"
 record $live /cow1
 reboot_module
 refused -22
-say "a record that leads to nothing, one that is no link, none"
+say "a record that leads to nothing, one that is no link, none; the second alone is of no use"
 record $live /none
 reboot_module
 refused -116
@@ -117,7 +122,8 @@ rm $live
 touch $live
 reboot_module
 refused -22
-rm $live $next
+rm $live
+record $next /cow3
 reboot_module
 refused -2
 expect_untouched

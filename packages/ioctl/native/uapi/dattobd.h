@@ -250,7 +250,7 @@ struct datto_failure {
  *
  * As IOCTL_RELOAD_INC, but the COW file is looked up when the file system is mounted,
  * and may be that of a snapshot: the snapshot ends, what changed since is kept. @next
- * counts when @record leads to the finished predecessor of that file, or is not there.
+ * counts when @record leads to the finished predecessor of that file.
  */
 struct datto_resume {
 	__u32 size;
