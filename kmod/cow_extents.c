@@ -310,6 +310,15 @@ int cow_extents_verify(const struct cow_extents *ext, struct file *file,
 	if (!page || !stamp)
 		goto out;
 	ret = len <= PAGE_SIZE ? 0 : -EOPNOTSUPP;
+	/*
+	 * The journal would put old contents over ours after a crash. Where the kernel does not
+	 * tell, stamps give it away: there fsync leaves them in the journal.
+	 */
+	if (dbd_file_without_dio(file)) {
+		dbd_err("the file system of %pg journals or encrypts what is in the COW file, or keeps it elsewhere: it cannot hold one",
+			bdev);
+		ret = -EOPNOTSUPP;
+	}
 	for (i = 0; !ret && i < ext->nr; i++) {
 		make_stamp(stamp, len, nonce, i);
 		ret = cow_file_write(file, stamp, len, ext->list[i].logical);

@@ -245,6 +245,18 @@ int dbd_thaw(struct dbd_bdev *ref)
 
 /* ---- files ---- */
 
+bool dbd_file_without_dio(struct file *file)
+{
+#if DBD_HAVE_STAT_DIO_ALIGN
+	struct kstat stat;
+
+	return !vfs_getattr(&file->f_path, &stat, STATX_DIOALIGN, AT_STATX_SYNC_AS_STAT) &&
+	       (stat.result_mask & STATX_DIOALIGN) && !stat.dio_mem_align;
+#else
+	return false;
+#endif
+}
+
 #if DBD_HAVE_NOP_MNT_IDMAP
 int dbd_unlink(struct inode *dir, struct dentry *dentry)
 {

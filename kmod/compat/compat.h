@@ -247,6 +247,12 @@ static inline bool dbd_bdev_has_rw_page(struct block_device *bdev)
 
 /* ---- files and memory ---- */
 
+/*
+ * Whether the file's data is known to be journalled, inline or encrypted: then direct I/O is not
+ * possible. Kernels before 6.1 do not tell.
+ */
+bool dbd_file_without_dio(struct file *file);
+
 /* @dir locked, as for vfs_unlink() and notify_change(). */
 int dbd_unlink(struct inode *dir, struct dentry *dentry);
 int dbd_notify_change(struct dentry *dentry, struct iattr *attr);
