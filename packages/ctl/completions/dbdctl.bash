@@ -28,7 +28,7 @@ _dbdctl() {
 			expect=''
 		elif [[ $word == -* ]]; then
 			case $verb:$word in
-			setup-snapshot:--cache-size | setup-snapshot:-c | setup-snapshot:--cow-size | setup-snapshot:-f | setup-snapshot:--group | reload-snapshot:--cache-size | reload-snapshot:-c | reload-incremental:--cache-size | reload-incremental:-c | transition-to-snapshot:--cow-size | transition-to-snapshot:-f | reconfigure:--cache-size | reconfigure:-c | reconfigure-auto-expand:--reserved-space | reconfigure-auto-expand:-r | watch:--interval | watch:-n | watch:--count | changed:--device-size | changed:--format | inspect:--device-size | inspect:--html) expect=$word ;;
+			setup-snapshot:--cache-size | setup-snapshot:-c | setup-snapshot:--cow-size | setup-snapshot:-f | setup-snapshot:--group | reload-snapshot:--cache-size | reload-snapshot:-c | reload-incremental:--cache-size | reload-incremental:-c | transition-to-snapshot:--cow-size | transition-to-snapshot:-f | reconfigure:--cache-size | reconfigure:-c | reconfigure-auto-expand:--reserved-space | reconfigure-auto-expand:-r | watch:--interval | watch:-n | watch:--count | metrics:--output | metrics:-o | changed:--device-size | changed:--format | inspect:--device-size | inspect:--html) expect=$word ;;
 			esac
 		elif [[ ! $verb ]]; then
 			verb=$word
@@ -39,14 +39,15 @@ _dbdctl() {
 	if [[ $expect ]]; then
 		case $verb:$expect in
 		setup-snapshot:--group) _dbdctl_files "${cur:-/dev/}" ;;
+		metrics:--output | metrics:-o) _dbdctl_files ;;
 		changed:--format) _dbdctl_words 'text csv jsonl' ;;
 		inspect:--html) _dbdctl_files ;;
 		esac
 		return
 	fi
 	case $verb in
-	'') _dbdctl_words 'setup-snapshot reload-snapshot reload-incremental destroy persist transition-to-incremental transition-to-snapshot reconfigure expand-cow-file reconfigure-auto-expand list info watch get-free-minor changed inspect doctor help --help --version' ;;
-	help) [[ $place == 0 ]] && _dbdctl_words 'setup-snapshot reload-snapshot reload-incremental destroy persist transition-to-incremental transition-to-snapshot reconfigure expand-cow-file reconfigure-auto-expand list info watch get-free-minor changed inspect doctor' ;;
+	'') _dbdctl_words 'setup-snapshot reload-snapshot reload-incremental destroy persist transition-to-incremental transition-to-snapshot reconfigure expand-cow-file reconfigure-auto-expand list info watch metrics get-free-minor changed inspect doctor help --help --version' ;;
+	help) [[ $place == 0 ]] && _dbdctl_words 'setup-snapshot reload-snapshot reload-incremental destroy persist transition-to-incremental transition-to-snapshot reconfigure expand-cow-file reconfigure-auto-expand list info watch metrics get-free-minor changed inspect doctor' ;;
 	setup-snapshot)
 		if [[ $cur == -* ]]; then
 			_dbdctl_words '--cache-size -c --cow-size -f --show --persist --dry-run --group --json --help -h'
@@ -163,6 +164,11 @@ _dbdctl() {
 	watch)
 		if [[ $cur == -* ]]; then
 			_dbdctl_words '--interval -n --count --json --help -h'
+		fi
+		;;
+	metrics)
+		if [[ $cur == -* ]]; then
+			_dbdctl_words '--output -o --json --help -h'
 		fi
 		;;
 	get-free-minor)

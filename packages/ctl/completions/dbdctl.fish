@@ -34,7 +34,7 @@ end
 complete -c dbdctl -f
 complete -c dbdctl -n '__fish_use_subcommand' -a help -d 'Print help'
 complete -c dbdctl -n '__fish_use_subcommand' -l version -d 'Print the version'
-complete -c dbdctl -n '__fish_seen_subcommand_from help' -a 'setup-snapshot reload-snapshot reload-incremental destroy persist transition-to-incremental transition-to-snapshot reconfigure expand-cow-file reconfigure-auto-expand list info watch get-free-minor changed inspect doctor'
+complete -c dbdctl -n '__fish_seen_subcommand_from help' -a 'setup-snapshot reload-snapshot reload-incremental destroy persist transition-to-incremental transition-to-snapshot reconfigure expand-cow-file reconfigure-auto-expand list info watch metrics get-free-minor changed inspect doctor'
 
 complete -c dbdctl -n '__fish_use_subcommand' -a setup-snapshot -d 'Take the first snapshot of a mounted block device'
 complete -c dbdctl -n '__fish_seen_subcommand_from setup-snapshot' -l cache-size -s c -x -d 'memory for the index: bytes, or a size such as 8MiB (0: the module\'s default)'
@@ -131,6 +131,11 @@ complete -c dbdctl -n '__fish_seen_subcommand_from watch' -l interval -s n -x -d
 complete -c dbdctl -n '__fish_seen_subcommand_from watch' -l count -x -d 'end after so many looks'
 complete -c dbdctl -n '__fish_seen_subcommand_from watch' -l json -d 'print JSON with a versioned schema, errors too'
 complete -c dbdctl -n '__fish_seen_subcommand_from watch' -l help -s h -d 'print help, and do nothing else'
+
+complete -c dbdctl -n '__fish_use_subcommand' -a metrics -d 'Print metrics of all devices for Prometheus'
+complete -c dbdctl -n '__fish_seen_subcommand_from metrics' -l output -s o -r -F -d 'write them to this file, which is replaced at once as a whole'
+complete -c dbdctl -n '__fish_seen_subcommand_from metrics' -l json -d 'print JSON with a versioned schema, errors too'
+complete -c dbdctl -n '__fish_seen_subcommand_from metrics' -l help -s h -d 'print help, and do nothing else'
 
 complete -c dbdctl -n '__fish_use_subcommand' -a get-free-minor -d 'Print the lowest free minor'
 complete -c dbdctl -n '__fish_seen_subcommand_from get-free-minor' -l json -d 'print JSON with a versioned schema, errors too'

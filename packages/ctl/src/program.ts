@@ -4,7 +4,7 @@ import { changed, inspect } from './commands/cow-file.js';
 import { doctor } from './commands/doctor.js';
 import { destroy, reloadIncremental, reloadSnapshot, setupSnapshot } from './commands/life.js';
 import { persist } from './commands/persist.js';
-import { getFreeMinor, info, list, watch } from './commands/query.js';
+import { getFreeMinor, info, list, metrics, watch } from './commands/query.js';
 import { transitionToIncremental, transitionToSnapshot } from './commands/transition.js';
 import { expandCowFile, reconfigure, reconfigureAutoExpand } from './commands/tune.js';
 import type { Tools } from './tools.js';
@@ -33,6 +33,7 @@ export const program: Program<Tools> = {
     list,
     info,
     watch,
+    metrics,
     getFreeMinor,
     changed,
     inspect,

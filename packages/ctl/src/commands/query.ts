@@ -80,6 +80,51 @@ export const watch = defineCommand({
   run: async (context) => (await import('../actions/watch.js')).watch(context),
 });
 
+export const metrics = defineCommand({
+  name: 'metrics',
+  summary: 'Print metrics of all devices for Prometheus',
+  description: [
+    "The text format, for node_exporter's textfile collector. Without a loaded driver there is one metric, `dattobd_up 0`, and that is no failure. Without root all but the reason of a failure is known.",
+  ],
+  arguments: [],
+  options: [
+    {
+      name: 'output',
+      letter: 'o',
+      kind: 'file',
+      value: 'FILE',
+      summary: 'write them to this file, which is replaced at once as a whole',
+    },
+  ],
+  examples: [
+    { args: '', summary: 'on the terminal' },
+    {
+      args: '-o /var/lib/prometheus/node-exporter/dattobd.prom',
+      summary: 'for the textfile collector, from a timer',
+    },
+  ],
+  output: {
+    schema: 'dbdctl.metrics.v1',
+    json: record({
+      metrics: {
+        type: 'array',
+        items: record({
+          name: text('of a gauge'),
+          help: text('what it is'),
+          samples: {
+            type: 'array',
+            items: record({
+              labels: { type: 'object', additionalProperties: { type: 'string' } },
+              value: { type: 'number' },
+            }),
+          },
+        }),
+      },
+    }),
+  },
+  run: async (context) => (await import('../actions/metrics.js')).metrics(context),
+});
+
 export const getFreeMinor = defineCommand({
   name: 'get-free-minor',
   summary: 'Print the lowest free minor',
