@@ -6,6 +6,7 @@
 
 #include <napi.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <limits>
@@ -16,6 +17,12 @@
 
 #include "layout.h"
 #include "syscalls.h"
+
+// What a vector calls that is asked for more than there can be. The libstdc++ of Debian 11 does not
+// have it, and would not load the addon.
+namespace std {
+[[noreturn]] void __throw_bad_array_new_length() { abort(); }
+}  // namespace std
 
 namespace {
 
