@@ -6,7 +6,7 @@
  * tarball have them, some distributions do not). The addon needs Node-API alone, whose headers do
  * not depend on the version of Node and come as an npm package: so node-gyp gets a directory of our
  * own, and binding.gyp names that package. One way for every machine; C++ compiler, make and python3
- * are needed, the network is not.
+ * are needed, the network is not. Arguments go to node-gyp: `--arch=arm64`, with CC and CXX set.
  */
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
@@ -16,7 +16,15 @@ const nodedir = fileURLToPath(new URL('nodedir', import.meta.url));
 const nodeGyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
 const { status } = spawnSync(
   process.execPath,
-  [nodeGyp, 'rebuild', '--release', '--directory=native', `--nodedir=${nodedir}`, '--silent'],
+  [
+    nodeGyp,
+    'rebuild',
+    '--release',
+    '--directory=native',
+    `--nodedir=${nodedir}`,
+    '--silent',
+    ...process.argv.slice(2),
+  ],
   { stdio: 'inherit' },
 );
 if (status !== 0) {

@@ -1,0 +1,40 @@
+/** npm run release: publishes what is in dist/, from a pipeline; what is published already is left alone. */
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { run } from './run.js';
+
+const out = resolve('dist');
+run('sha256sum', ['--check', '--quiet', 'SHA256SUMS'], { cwd: out });
+const { version } = JSON.parse(readFileSync('kmod/package.json', 'utf8')) as { version: string };
+if (version === '0.0.0') {
+  console.log('Nothing has a version yet: changesets give the first one.');
+} else {
+  publishNpm();
+  publishFiles();
+}
+
+function publishNpm(): void {
+  for (const name of readdirSync(out).filter((one) => one.endsWith('.tgz'))) {
+    const pkg = `@dbd/${name.replace(/^dbd-/, '').slice(0, -`-${version}.tgz`.length)}`;
+    if (succeeds('npm', ['view', `${pkg}@${version}`, 'version'])) continue;
+    const tag = version.includes('-') ? 'next' : 'latest';
+    const how = ['--provenance', '--access=public', `--tag=${tag}`];
+    run('npm', ['publish', join(out, name), ...how]);
+  }
+}
+
+/** All of them, as a release of the repository. */
+function publishFiles(): void {
+  const tag = `v${version}`;
+  if (succeeds('gh', ['release', 'view', tag])) return;
+  const files = readdirSync(out).map((name) => join(out, name));
+  const how = ['--generate-notes', '--target', process.env.GITHUB_SHA ?? 'HEAD'];
+  run('gh', ['release', 'create', tag, ...how, ...files]);
+}
+
+/** `npm view` of what does not exist prints nothing, or fails. */
+function succeeds(command: string, args: readonly string[]): boolean {
+  const { status, stdout } = spawnSync(command, args, { encoding: 'utf8' });
+  return status === 0 && stdout.trim() !== '';
+}
