@@ -65,7 +65,7 @@ describe('doctor', () => {
       stdout: expect.stringContaining(
         [
           'PROBLEM module: not loaded, and not installed for 6.1.0-18-amd64',
-          '        -> Build and install it: make -C kmod && make -C kmod modules_install.',
+          '        -> Install the package dattobd-dkms, or build it (docs/install.md).',
         ].join('\n'),
       ),
       stderr: '',

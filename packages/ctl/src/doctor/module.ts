@@ -40,7 +40,7 @@ async function installed(host: Host): Promise<Finding[]> {
   const missing = problem(
     'module',
     `not loaded, and not installed for ${release}`,
-    'Build and install it: make -C kmod && make -C kmod modules_install',
+    'Install the package dattobd-dkms, or build it (docs/install.md)',
   );
   return [missing, await headers(host, release)];
 }
