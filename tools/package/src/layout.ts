@@ -1,7 +1,6 @@
 /**
- * What the system packages install, as trees in a directory. `files/PACKAGE/root` goes in as it is: a
- * file that an administrator's machine is to have (a systemd unit, an initramfs hook) is added there,
- * a program in C to PROGRAMS, and what has to happen at installation to `files/PACKAGE/scripts`.
+ * What the system packages install, as trees in a directory. `files/PACKAGE/root` goes in as it is, and
+ * what has to happen at installation is in `files/PACKAGE/scripts`.
  */
 import {
   chmodSync,
@@ -26,9 +25,6 @@ export type PackageName = 'dattobd-dkms' | 'dattobd-utils';
 
 /** Which kind of system the tree is for: some directories have other names. */
 export type System = 'debian' | 'rpm';
-
-/** Programs in C: source in the checkout, and where it is installed. The boot part's belong here. */
-const PROGRAMS: readonly (readonly [source: string, path: string])[] = [];
 
 const COMMANDS = { ctl: 'dbdctl', 'update-img': 'update-img' } as const;
 
@@ -64,11 +60,7 @@ export function layUtils(release: Release, tree: string, arch: Arch, system: Sys
     const path = join('node-gyp-build', file);
     copy(join(source, 'node_modules', path), join(modules, path));
   }
-  for (const [program, path] of PROGRAMS) {
-    mkdirSync(dirname(join(tree, path)), { recursive: true });
-    const flags = ['-O2', '-Wall', '-Wextra', '-static', '-s'];
-    run(`${arch.gnu}-gcc`, [...flags, '-o', join(tree, path), join(source, program)]);
-  }
+  layBoot(release, tree, arch);
   const zsh = system === 'debian' ? 'vendor-completions' : 'site-functions';
   for (const [name, command] of Object.entries(COMMANDS)) {
     const from = join(source, 'packages', name);
@@ -94,6 +86,14 @@ export function layUtils(release: Release, tree: string, arch: Arch, system: Sys
     join(source, 'docs/alerts.yml'),
     join(tree, 'usr/share/doc/dattobd-utils/examples/alerts.yml'),
   );
+}
+
+/** What tracks devices again at boot, where the commit has that. */
+function layBoot({ source }: Release, tree: string, { gnu }: Arch): void {
+  const boot = join(source, 'boot');
+  if (!existsSync(boot)) return;
+  run('make', ['-C', boot, 'clean']);
+  run('make', ['-C', boot, 'install', `DESTDIR=${tree}`, `CC=${gnu}-gcc`, 'CFLAGS=-Os -s']);
 }
 
 /** Puts the files of `files/PACKAGE/root` into the tree. */

@@ -1,5 +1,5 @@
 /** Packages for rpm, of the same trees as Debian's, from one spec. */
-import { copyFileSync, mkdirSync, readdirSync, utimesSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, utimesSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { ARCHES } from './arch.js';
 import { FILES, layDkms, layUtils } from './layout.js';
@@ -25,6 +25,7 @@ export function buildRpms(release: Release, work: string): void {
       release_version: release.version.replace('-', '~'),
       dkms_tree: dkms,
       utils_tree: utils,
+      with_boot: existsSync(join(release.source, 'boot')) ? '1' : '0',
     };
     const defined = Object.entries(macros).flatMap(([name, value]) => [
       '--define',
