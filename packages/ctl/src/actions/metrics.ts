@@ -21,7 +21,7 @@ async function driver({ tools }: Context<unknown>) {
   try {
     const datto = await tools.datto();
     const { version } = await datto.status();
-    return { version, devices: await readDevices(datto, tools.host) };
+    return { version, devices: await readDevices(datto, tools) };
   } catch (error) {
     if ((error as { driverAbsent?: boolean }).driverAbsent) return undefined;
     throw error;
