@@ -31,11 +31,21 @@ export interface ModuleSource {
   readonly module: string;
 }
 
+export interface ModuleBuild extends Build {
+  /** In `dir`. */
+  readonly file: string;
+}
+
 export const driver: ModuleSource = { dir: join(repoRoot, 'kmod'), module: 'dattobd.ko' };
+/** A disk for cases. */
+const erasable: ModuleSource = { dir: join(toolRoot, 'modules/erasable'), module: 'erasable.ko' };
 
 /** The module, built against this kernel; an unchanged source is not built twice. */
-export function buildModule(rootFs: RootFs, source: ModuleSource = driver): Promise<Build> {
-  return build({
+export async function buildModule(
+  rootFs: RootFs,
+  source: ModuleSource = driver,
+): Promise<ModuleBuild> {
+  const built = await build({
     rootFs,
     name: source.module.replace(/\.ko$/, ''),
     source: source.dir,
@@ -43,6 +53,12 @@ export function buildModule(rootFs: RootFs, source: ModuleSource = driver): Prom
     command: `make -C /mnt/src KDIR=/lib/modules/${rootFs.version}/build W=1 -j"$(nproc)" 2>&1`,
     product: source.module,
   });
+  return { ...built, file: source.module };
+}
+
+/** The driver and what cases load beside it. */
+export async function buildModules(rootFs: RootFs): Promise<ModuleBuild[]> {
+  return [await buildModule(rootFs), await buildModule(rootFs, erasable)];
 }
 
 /** The C tools under guest/, for cases. They include the driver's uapi header. */

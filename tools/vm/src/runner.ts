@@ -6,7 +6,7 @@ import { type Case, diskPool, pickDisks } from './cases.js';
 import { findProblems } from './dmesg.js';
 import { tail } from './exec.js';
 import type { Kernel } from './kernel.js';
-import { buildGuestTools, buildModule, driver } from './kmod.js';
+import { buildGuestTools, buildModules } from './kmod.js';
 import { ensureRootFs } from './rootfs.js';
 import { diskName, type Vm } from './vm.js';
 import {
@@ -44,11 +44,11 @@ export async function runCases(
   const { kernel, onResult } = options;
   const cases = options.cases.filter((one) => one.kernels?.test(kernel.name) ?? true);
   const rootFs = await ensureRootFs(kernel);
-  const module = await buildModule(rootFs);
-  if (module.warnings) process.stderr.write(module.log);
+  const modules = await buildModules(rootFs);
+  for (const { warnings, log } of modules) if (warnings) process.stderr.write(log);
   const tools = await buildGuestTools(rootFs);
   const pool = diskPool(cases);
-  const setup: VmSetup = { rootFs, disks: pool, module, moduleFile: driver.module, tools };
+  const setup: VmSetup = { rootFs, disks: pool, modules, tools };
   const workplace = createWorkplace();
   openResults(workplace);
   // The longest first, so that the VMs end at about the same time.

@@ -45,8 +45,7 @@ export async function runScript(request: ScriptRequest): Promise<number> {
   const vm = createVm(workplace, 'vm', {
     rootFs,
     disks: request.disks,
-    module,
-    moduleFile: request.source.module,
+    modules: [module],
     tools,
   });
   try {

@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { onCleanup } from './cleanup.js';
-import type { Build } from './kmod.js';
+import type { Build, ModuleBuild } from './kmod.js';
 import { cacheRoot, repoRoot, resultsRoot, runRoot, toolRoot } from './paths.js';
 import type { RootFs } from './rootfs.js';
 import { Vm } from './vm.js';
@@ -84,8 +84,7 @@ function holderId(pid: number): string {
 export interface VmSetup {
   readonly rootFs: RootFs;
   readonly disks: readonly number[];
-  readonly module: Build;
-  readonly moduleFile: string;
+  readonly modules: readonly ModuleBuild[];
   readonly tools: Build;
 }
 
@@ -100,7 +99,7 @@ export function createVm(workplace: Workplace, name: string, setup: VmSetup): Vm
   const guest = join(vm.share, 'guest');
   cpSync(join(toolRoot, 'guest'), guest, { recursive: true });
   cpSync(join(setup.tools.dir, 'bin'), join(guest, 'bin'), { recursive: true });
-  cpSync(join(setup.module.dir, setup.moduleFile), join(guest, setup.moduleFile));
+  for (const { dir, file } of setup.modules) cpSync(join(dir, file), join(guest, file));
   return vm;
 }
 
