@@ -2,7 +2,7 @@
   'targets': [
     {
       'target_name': 'dbd_copy',
-      'sources': ['scan.c', 'engine.c', 'extents.c', 'addon.cc'],
+      'sources': ['scan.c', 'ring.c', 'engine.c', 'extents.c', 'addon.cc'],
       'include_dirs': [
         "<!(node -p \"require('node-api-headers').include_dir\")",
         "<!(node -p \"require('node-addon-api').include_dir\")",

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * One window of pieces: what enters it is announced to the kernel, which reads
- * ahead in the order and depth the device likes; what leaves it is read, from
- * the page cache by then, and written. So one thread keeps the device busy, and
- * its memory is a buffer or two of 1 MiB.
+ * One window of pieces: reading what enters it is begun, many at a time in the
+ * order and depth the device likes; what leaves it is written. So one thread
+ * keeps the device busy. Reading past the page cache costs least, see ring.h.
+ * Where that is not to be had, and for the image that is compared, the kernel
+ * is told to read ahead into the page cache.
  *
- * Where the pages are in memory already, announcing is a waste: before each
- * refill a read that may not wait tells.
+ * Where the pages are in memory already, both are a waste: a read that may not
+ * wait tells. On newer kernels it brings in what it looks for, so this is given
+ * back, and it is not done at every refill.
  */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
@@ -23,13 +25,28 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ring.h"
 #include "scan.h"
 
 #define PIECE_BYTES ((size_t)DBD_PIECE_BLOCKS * DBD_BLOCK)
 #define WINDOW_PIECES 1024u
+/* So many pieces are read past the page cache before it is looked at again. */
+#define LOOK_PIECES 1024u
 #define WINDOW_BYTES (16u << 20)
 /* Longest sleep for the rate limit, in ns: so soon a stop is seen. */
 #define NAP 50000000
+
+enum ahead {
+	/* Read when its turn comes. */
+	AHEAD_NOT,
+	AHEAD_ANNOUNCED,
+	AHEAD_RING,
+};
+
+struct window_piece {
+	struct dbd_piece piece;
+	enum ahead ahead;
+};
 
 struct dbd_copy {
 	struct dbd_copy_options options;
@@ -39,11 +56,15 @@ struct dbd_copy {
 	bool scan_ended;
 
 	/* The window, a ring. */
-	struct dbd_piece window[WINDOW_PIECES];
+	struct window_piece window[WINDOW_PIECES];
 	unsigned int head, count;
 	uint64_t window_bytes, max_window_bytes;
-	bool announce;
+	enum ahead ahead;	/* of what enters it now */
+	unsigned int unseen;	/* pieces since the page cache was looked at */
+	struct dbd_ring *ring;	/* NULL: not open */
+	bool no_ring;		/* it cannot be had, or is of no use */
 	uint64_t forgotten;	/* blocks whose pages were given back */
+	struct dbd_piece looked_at;	/* count 0: its page was given back */
 
 	unsigned char *buffer, *other;
 	uint64_t last_end;	/* block after the last piece; to count runs */
@@ -310,14 +331,33 @@ static bool salvage(struct dbd_copy *copy, uint64_t offset, size_t length)
 	return true;
 }
 
-static bool copy_piece(struct dbd_copy *copy, uint64_t offset, size_t length)
+/* The snapshot's bytes of the window's first piece; NULL: not all can be read. */
+static const unsigned char *take(struct dbd_copy *copy, uint64_t offset,
+				 size_t length)
 {
+	const unsigned char *bytes = NULL;
+	bool ring = copy->window[copy->head].ahead == AHEAD_RING;
 	int err;
 
-	if (read_all(copy->options.from, copy->buffer, length, offset, &err) <
-	    length)
+	if (ring)
+		bytes = dbd_ring_end(copy->ring);
+	if (!bytes &&
+	    read_all(copy->options.from, copy->buffer, length, offset, &err) ==
+	    length) {
+		bytes = copy->buffer;
+		copy->no_ring |= ring;
+	}
+	return bytes;
+}
+
+static bool copy_piece(struct dbd_copy *copy, uint64_t offset, size_t length)
+{
+	const unsigned char *bytes = take(copy, offset, length);
+	int err;
+
+	if (!bytes)
 		return salvage(copy, offset, length);
-	err = put(copy, copy->buffer, length, offset);
+	err = put(copy, bytes, length, offset);
 	if (err == EIO)
 		return salvage(copy, offset, length);
 	if (err) {
@@ -346,13 +386,11 @@ static bool is_ignored(const struct dbd_copy *copy, uint64_t block)
 static bool compare_piece(struct dbd_copy *copy, uint64_t offset, size_t length)
 {
 	int from_err, to_err;
-	size_t from = read_all(copy->options.from, copy->buffer, length, offset,
-			       &from_err);
-	size_t to = read_all(copy->options.to, copy->other, length, offset,
-			     &to_err);
+	const unsigned char *bytes = take(copy, offset, length);
+	size_t from, to = read_all(copy->options.to, copy->other, length, offset,
+				   &to_err);
 
-	if (from == length && to == length &&
-	    memcmp(copy->buffer, copy->other, length) == 0)
+	if (bytes && to == length && memcmp(bytes, copy->other, length) == 0)
 		return true;
 	for (size_t done = 0; done < length; done += DBD_BLOCK) {
 		size_t block = length - done < DBD_BLOCK ? length - done : DBD_BLOCK;
@@ -389,12 +427,83 @@ static bool is_cached(struct dbd_copy *copy, const struct dbd_piece *piece)
 static void forget_copied(struct dbd_copy *copy)
 {
 	uint64_t position = copy->position;
+	struct dbd_piece *piece = &copy->looked_at;
 
-	if (copy->announce && position > copy->forgotten)
+	if (copy->ahead == AHEAD_ANNOUNCED && position > copy->forgotten)
 		posix_fadvise(copy->options.from, copy->forgotten * DBD_BLOCK,
 			      (position - copy->forgotten) * DBD_BLOCK,
 			      POSIX_FADV_DONTNEED);
 	copy->forgotten = position;
+	if (copy->ahead == AHEAD_RING && piece->count && piece->start < position) {
+		posix_fadvise(copy->options.from, piece->start * DBD_BLOCK,
+			      (off_t)piece->count * DBD_BLOCK, POSIX_FADV_DONTNEED);
+		piece->count = 0;
+	}
+}
+
+/* How what is about to enter the window is best read. */
+static enum ahead choose_ahead(struct dbd_copy *copy,
+			       const struct dbd_piece *piece)
+{
+	if (copy->ahead == AHEAD_RING && copy->unseen < LOOK_PIECES)
+		return AHEAD_RING;
+	copy->unseen = 0;
+	if (is_cached(copy, piece))
+		return AHEAD_NOT;
+	copy->looked_at = *piece;
+	if (!copy->ring && !copy->no_ring) {
+		copy->ring = dbd_ring_open(copy->options.from);
+		copy->no_ring = !copy->ring;
+	}
+	return copy->no_ring ? AHEAD_ANNOUNCED : AHEAD_RING;
+}
+
+static void announce(int fd, uint64_t offset, uint64_t length)
+{
+	posix_fadvise(fd, offset, length, POSIX_FADV_WILLNEED);
+}
+
+/* Bytes of the device, whose last block may be partial. */
+static uint64_t piece_bytes(const struct dbd_copy *copy,
+			    const struct dbd_piece *piece)
+{
+	uint64_t left = copy->options.device_bytes - piece->start * DBD_BLOCK;
+	uint64_t length = (uint64_t)piece->count * DBD_BLOCK;
+
+	return length < left ? length : left;
+}
+
+/* Begins to read a piece that enters the window. */
+static void begin(struct dbd_copy *copy, struct window_piece *entry)
+{
+	uint64_t offset = entry->piece.start * DBD_BLOCK;
+	uint64_t length = piece_bytes(copy, &entry->piece);
+
+	entry->ahead = copy->ahead;
+	if (entry->ahead == AHEAD_RING && !dbd_ring_has_room(copy->ring, length))
+		entry->ahead = AHEAD_NOT;
+	if (entry->ahead == AHEAD_RING)
+		dbd_ring_begin(copy->ring, length, offset);
+	if (entry->ahead == AHEAD_ANNOUNCED)
+		announce(copy->options.from, offset, length);
+	if (copy->ahead != AHEAD_NOT && copy->options.mode == DBD_VERIFY)
+		announce(copy->options.to, offset, length);
+}
+
+/* So that another way is soon taken where the first does not fit any more. */
+static unsigned int max_pieces(const struct dbd_copy *copy)
+{
+	return copy->ahead == AHEAD_ANNOUNCED ? WINDOW_PIECES : DBD_RING_READS;
+}
+
+static bool window_has_room(const struct dbd_copy *copy)
+{
+	if (copy->count == 0)
+		return true;
+	return copy->count < max_pieces(copy) &&
+	       copy->window_bytes < copy->max_window_bytes &&
+	       (copy->ahead != AHEAD_RING ||
+		dbd_ring_has_room(copy->ring, PIECE_BYTES));
 }
 
 /* Fills the window when it is half empty. False: a map cannot be read. */
@@ -402,14 +511,14 @@ static bool refill(struct dbd_copy *copy)
 {
 	bool first = true;
 
-	if (copy->count > WINDOW_PIECES / 2 ||
+	if (copy->count > max_pieces(copy) / 2 ||
 	    copy->window_bytes > copy->max_window_bytes / 2)
 		return true;
 	forget_copied(copy);
-	while (!copy->scan_ended && copy->count < WINDOW_PIECES &&
-	       (copy->count == 0 || copy->window_bytes < copy->max_window_bytes)) {
-		struct dbd_piece *piece =
+	while (!copy->scan_ended && window_has_room(copy)) {
+		struct window_piece *entry =
 			&copy->window[(copy->head + copy->count) % WINDOW_PIECES];
+		struct dbd_piece *piece = &entry->piece;
 		int more = dbd_scan_next(&copy->scan, piece);
 
 		if (more < 0) {
@@ -424,21 +533,26 @@ static bool refill(struct dbd_copy *copy)
 			break;
 		}
 		if (first)
-			copy->announce = !is_cached(copy, piece);
+			copy->ahead = choose_ahead(copy, piece);
 		first = false;
 		copy->count++;
+		copy->unseen++;
 		copy->window_bytes += (uint64_t)piece->count * DBD_BLOCK;
-		if (!copy->announce)
-			continue;
-		posix_fadvise(copy->options.from, piece->start * DBD_BLOCK,
-			      (off_t)piece->count * DBD_BLOCK,
-			      POSIX_FADV_WILLNEED);
-		if (copy->options.mode == DBD_VERIFY)
-			posix_fadvise(copy->options.to, piece->start * DBD_BLOCK,
-				      (off_t)piece->count * DBD_BLOCK,
-				      POSIX_FADV_WILLNEED);
+		begin(copy, entry);
 	}
+	if (copy->ring)
+		dbd_ring_submit(copy->ring);
 	return true;
+}
+
+/* What was begun and not taken is read when its turn comes. */
+static void close_ring(struct dbd_copy *copy)
+{
+	dbd_ring_close(copy->ring);
+	copy->ring = NULL;
+	for (unsigned int i = 0; i < copy->count; i++)
+		copy->window[(copy->head + i) % WINDOW_PIECES].ahead = AHEAD_NOT;
+	copy->ahead = AHEAD_NOT;
 }
 
 /* Waits until so many more bytes fit the rate. False: stopped. */
@@ -470,13 +584,11 @@ static bool wait_for_rate(struct dbd_copy *copy, size_t bytes)
 /* Deals with the window's first piece. False: stopped or failed. */
 static bool step(struct dbd_copy *copy)
 {
-	struct dbd_piece piece = copy->window[copy->head];
+	struct dbd_piece piece = copy->window[copy->head].piece;
 	uint64_t offset = piece.start * DBD_BLOCK;
-	uint64_t length = (uint64_t)piece.count * DBD_BLOCK;
+	uint64_t length = piece_bytes(copy, &piece);
 	uint64_t end = piece.start + piece.count;
 
-	if (offset + length > copy->options.device_bytes)
-		length = copy->options.device_bytes - offset;
 	if (!wait_for_rate(copy, length))
 		return false;
 	if (copy->options.mode == DBD_COPY ?
@@ -501,14 +613,11 @@ static enum dbd_end count(struct dbd_copy *copy)
 
 	while ((more = dbd_scan_next(&copy->scan, &piece)) > 0) {
 		uint64_t end = piece.start + piece.count;
-		uint64_t bytes = end * DBD_BLOCK;
 
 		if (atomic_load_explicit(&copy->stop, memory_order_relaxed))
 			return DBD_STOPPED;
-		if (bytes > copy->options.device_bytes)
-			bytes = copy->options.device_bytes;
 		add(&copy->blocks, piece.count);
-		add(&copy->bytes, bytes - piece.start * DBD_BLOCK);
+		add(&copy->bytes, piece_bytes(copy, &piece));
 		add(&copy->runs, piece.start != copy->last_end);
 		copy->last_end = end;
 	}
@@ -519,13 +628,11 @@ static enum dbd_end count(struct dbd_copy *copy)
 	return DBD_FAILED;
 }
 
-enum dbd_end dbd_copy_run(struct dbd_copy *copy, uint32_t milliseconds)
+static enum dbd_end run(struct dbd_copy *copy, uint32_t milliseconds)
 {
 	uint64_t start = now();
 	uint64_t end = start + milliseconds * UINT64_C(1000000);
 
-	if (copy->options.mode == DBD_COUNT)
-		return count(copy);
 	/* What a pause took is not made up for. */
 	copy->rate_start += start - copy->paused_at;
 	for (;;) {
@@ -542,6 +649,18 @@ enum dbd_end dbd_copy_run(struct dbd_copy *copy, uint32_t milliseconds)
 			return DBD_PAUSED;
 		}
 	}
+}
+
+enum dbd_end dbd_copy_run(struct dbd_copy *copy, uint32_t milliseconds)
+{
+	enum dbd_end end;
+
+	if (copy->options.mode == DBD_COUNT)
+		return count(copy);
+	end = run(copy, milliseconds);
+	/* So that nothing is under way, and the snapshot not held, without its caller. */
+	close_ring(copy);
+	return end;
 }
 
 int dbd_lock(int fd)

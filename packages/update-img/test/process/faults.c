@@ -17,10 +17,12 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -224,6 +226,28 @@ int ftruncate(int fd, off_t length)
 	if (name)
 		note("ftruncate", name, length, 0);
 	return REAL(ftruncate)(fd, length);
+}
+
+/* io_uring: setting it up, of a file called -, and what is submitted by it. */
+long syscall(long number, ...)
+{
+	long args[6];
+	va_list list;
+
+	va_start(list, number);
+	for (int i = 0; i < 6; i++)
+		args[i] = va_arg(list, long);
+	va_end(list);
+	if (number == SYS_io_uring_setup) {
+		int err = rule("io_uring_setup", "-", 0);
+
+		if (err)
+			FAIL(err);
+	}
+	if (number == SYS_io_uring_enter && args[1])
+		note("io_uring_enter", "-", args[1], 0);
+	return REAL(syscall)(number, args[0], args[1], args[2], args[3], args[4],
+			     args[5]);
 }
 
 int rename(const char *from, const char *to)

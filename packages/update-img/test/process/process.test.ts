@@ -1,13 +1,15 @@
 /** update-img as a process: system calls that fail, the order of those that matter, death at any of them. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { copyBinding } from '../../src/binding.js';
 import { readJournal } from '../../src/journal.js';
 import { BYTES, range, Scene } from '../support.js';
 import { type SpawnOptions, spawnUpdate } from './spawn.js';
 
+const EPERM = 1;
 const EIO = 5;
 const ENOSPC = 28;
 const ALWAYS = 1_000_000;
@@ -121,6 +123,67 @@ describe('system calls', () => {
     await scene.writeCow(range(8, 14));
     expect(await run(rules(`fallocate image 0 ${ALWAYS} 95 1`))).toMatchObject({ code: 0 });
     expect((await scene.image()).equals(scene.expected(range(8, 14)))).toBe(true);
+  });
+});
+
+describe('a snapshot that is not in memory', () => {
+  const BLOCKS = 6000;
+  // More pieces than can be under way, pieces of all lengths, and the partial last block.
+  const blocks = [...range(0, 1500).map((n) => 2 * n), ...range(4000, 900), 5500, BLOCKS];
+
+  async function cold(): Promise<void> {
+    await scene.remove();
+    scene = await Scene.make(BLOCKS * 4096 + 512);
+    await scene.writeCow(blocks);
+    await evict();
+  }
+
+  async function evict(): Promise<void> {
+    const handle = await open(scene.snapshotFile, 'r');
+    await handle.sync();
+    copyBinding().forget(handle.fd);
+    await handle.close();
+  }
+
+  /** Runs, and tells how many reads were submitted by io_uring. */
+  async function submitted(options: SpawnOptions['faults'], more: readonly string[] = []) {
+    const path = `${scene.directory}.log`;
+    const result = await run({ faults: { LOG: path, ...options } }, more);
+    const lines = (await readFile(path, 'utf8')).split('\n').map((line) => line.split(' '));
+    await rm(path);
+    const reads = lines
+      .filter(([call]) => call === 'io_uring_enter')
+      .reduce((sum, [, , count]) => sum + Number(count), 0);
+    return { ...result, reads };
+  }
+
+  it('is read past the page cache, many reads at once', async () => {
+    await cold();
+    const { code, stderr, reads } = await submitted({}, ['--verify']);
+    expect([code, stderr]).toEqual([0, '']);
+    // Copied and compared, but for what was found in memory.
+    expect(reads).toBeGreaterThan(2000);
+    expect((await scene.image()).equals(scene.expected(blocks))).toBe(true);
+  });
+
+  it('is read ahead into the page cache where the kernel refuses io_uring', async () => {
+    await cold();
+    const RULES = `io_uring_setup - 0 1 ${EPERM} ${ALWAYS}`;
+    expect(await submitted({ RULES }, ['--verify'])).toMatchObject({ code: 0, reads: 0 });
+    expect((await scene.image()).equals(scene.expected(blocks))).toBe(true);
+  });
+
+  it('and ends too early leaves out what is not there, names it, and copies the rest', async () => {
+    await cold();
+    await scene.shortenSnapshot(block(5500) + 100);
+    await evict();
+    const { code, stderr, reads } = await submitted({});
+    expect(code).toBe(9);
+    expect(reads).toBeGreaterThan(1000);
+    for (const missing of [5500, BLOCKS]) {
+      expect(stderr).toContain(`cannot read the snapshot at byte ${block(missing)}`);
+    }
+    expect((await scene.image()).equals(scene.expected(blocks.slice(0, -2)))).toBe(true);
   });
 });
 
