@@ -173,6 +173,8 @@ export class Vm {
     const { rootFs, dir, disks, mounts } = this.#options;
     const append = [
       'console=ttyS0 panic=-1 quiet mitigations=off log_buf_len=4M random.trust_cpu=on',
+      // What is translated serves again where programs lie at the same addresses.
+      'norandmaps',
       // Before the root is there nothing of use is printed, and each line costs.
       'loglevel=4',
     ].join(' ');
@@ -186,8 +188,9 @@ export class Vm {
       ]),
     ];
     return [
-      // thread=multi reports false oopses when the guest patches its own text.
-      ...['-accel', 'tcg,thread=single', '-cpu', 'max', '-smp', '2', '-m', MEMORY],
+      // thread=multi reports false oopses when the guest patches its own text. A string instruction is
+      // emulated step by step: not one for each byte.
+      ...['-accel', 'tcg,thread=single', '-cpu', 'max,-erms,-fsrm', '-smp', '2', '-m', MEMORY],
       ...['-display', 'none', '-monitor', 'none', '-no-reboot', '-net', 'none'],
       ...[
         '-serial',
