@@ -445,7 +445,8 @@ static void forget_copied(struct dbd_copy *copy)
 static enum ahead choose_ahead(struct dbd_copy *copy,
 			       const struct dbd_piece *piece)
 {
-	if (copy->ahead == AHEAD_RING && copy->unseen < LOOK_PIECES)
+	if (copy->ahead == AHEAD_RING && !copy->no_ring &&
+	    copy->unseen < LOOK_PIECES)
 		return AHEAD_RING;
 	copy->unseen = 0;
 	if (is_cached(copy, piece))
