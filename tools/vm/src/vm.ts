@@ -174,7 +174,7 @@ export class Vm {
     const append = [
       'console=ttyS0 panic=-1 quiet mitigations=off log_buf_len=4M random.trust_cpu=on',
       // What is translated serves again where programs lie at the same addresses.
-      'norandmaps',
+      'norandmaps tsc=reliable clocksource=tsc',
       // Before the root is there nothing of use is printed, and each line costs.
       'loglevel=4',
     ].join(' ');
