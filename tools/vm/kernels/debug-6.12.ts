@@ -70,8 +70,9 @@ export default defineKernel({
         'FSNOTIFY',
         'IO_URING',
       ),
-      // The VM: disks, shares, root
+      // The VM: its start, disks, shares, root
       ...on(
+        'PVH',
         'VIRTIO_PCI',
         'VIRTIO_BLK',
         'HW_RANDOM_VIRTIO',

@@ -10,6 +10,7 @@ const NEEDED: readonly (readonly [file: string, pkg: string])[] = [
   ['/bin/busybox', 'busybox-static'],
   ['/usr/bin/cpio', 'cpio'],
   ['/usr/bin/xz', 'xz-utils'],
+  ['/usr/bin/zstd', 'zstd'],
   ['/usr/bin/unshare', 'util-linux'],
   ['/usr/share/keyrings/debian-archive-keyring.gpg', 'debian-archive-keyring'],
 ];

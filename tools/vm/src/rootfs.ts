@@ -11,6 +11,7 @@ import { withLock } from './lock.js';
 import { note } from './log.js';
 import { debianMirror } from './mirror.js';
 import { cacheRoot } from './paths.js';
+import { ensureVmlinux } from './vmlinux.js';
 
 /** Raise when the recipe below changes in a way that the key does not see. */
 const RECIPE = 1;
@@ -54,7 +55,8 @@ export interface RootFs {
   readonly dir: string;
   readonly root: string;
   readonly version: string;
-  readonly vmlinuz: string;
+  /** Unpacked. */
+  readonly vmlinux: string;
   readonly initramfs: string;
 }
 
@@ -133,7 +135,7 @@ function describe(kernel: Kernel, key: string, dir: string): RootFs {
     dir,
     root,
     version,
-    vmlinuz: join(root, 'boot', `vmlinuz-${version}`),
+    vmlinux: ensureVmlinux(join(root, 'boot', `vmlinuz-${version}`), join(dir, 'vmlinux')),
     initramfs: join(dir, 'initramfs.cpio.gz'),
   };
 }
