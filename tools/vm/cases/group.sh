@@ -61,22 +61,26 @@ rm -f /tmp/stop /tmp/n
 alternate &
 wait_for 60 eval '[ -s /tmp/n ] && [ $(cat /tmp/n) -gt 3 ]'
 
-say "all or none"
 good="$DISK1 $MNT/cow 0 40 $DISK2 /mnt/b/cow 1 40"
-refused EINVAL 2 $good $loop $MNT/image2 2 40
-refused ENOSPC 2 $good $loop /mnt/c/cow 2 4000
-refused EISDIR 2 $good $loop /mnt/c 2 40
-refused ENOENT 2 $good /dev/none /mnt/c/cow 2 40
-refused EINVAL 2 $good $DISK1 $MNT/cow2 2 40
-refused EINVAL 2 $good $loop /mnt/c/cow 0 40
-refused EINVAL 0 $DISK1 $MNT/cow 24 40 $good
-fsfreeze -f /mnt/b
-refused EBUSY 1 $good
-fsfreeze -u /mnt/b
-# It cannot be frozen while what it stands on is: given up, and the writers go on.
-refused ETIMEDOUT 2 $good $loop /mnt/c/cow 2 40
-before=$(cat /tmp/n)
-wait_for 60 eval '[ $(cat /tmp/n) -gt $((before + 2)) ]'
+# What is refused is the same on every file system.
+all_or_none() {
+	say "all or none"
+	refused EINVAL 2 $good $loop $MNT/image2 2 40
+	refused ENOSPC 2 $good $loop /mnt/c/cow 2 4000
+	refused EISDIR 2 $good $loop /mnt/c 2 40
+	refused ENOENT 2 $good /dev/none /mnt/c/cow 2 40
+	refused EINVAL 2 $good $DISK1 $MNT/cow2 2 40
+	refused EINVAL 2 $good $loop /mnt/c/cow 0 40
+	refused EINVAL 0 $DISK1 $MNT/cow 24 40 $good
+	fsfreeze -f /mnt/b
+	refused EBUSY 1 $good
+	fsfreeze -u /mnt/b
+	# It cannot be frozen while what it stands on is: given up, and the writers go on.
+	refused ETIMEDOUT 2 $good $loop /mnt/c/cow 2 40
+	before=$(cat /tmp/n)
+	wait_for 60 eval '[ $(cat /tmp/n) -gt $((before + 2)) ]'
+}
+[ $FS != ext4 ] || all_or_none
 
 for round in 1 2 3 4 5; do
 	before=$(cat /tmp/n)

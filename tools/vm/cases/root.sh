@@ -9,7 +9,15 @@ cat >/tmp/enter <<'END'
 set -Eeuo pipefail
 cd /mnt/a
 mkdir -p usr dev proc sys share opt etc tmp old
-for dir in bin sbin lib lib64; do [ ! -L /$dir ] || ln -sfn "$(readlink /$dir)" $dir; done
+# Debian 11 has them as directories.
+for dir in bin sbin lib lib64; do
+	if [ -L /$dir ]; then
+		ln -sfn "$(readlink /$dir)" $dir
+	else
+		mkdir -p $dir
+		mount --bind /$dir $dir
+	fi
+done
 for dir in usr dev proc sys share etc; do mount --rbind /$dir $dir; done
 mkdir -p opt/dbd
 mount --bind /share/guest/bin opt/dbd
