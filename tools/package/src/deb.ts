@@ -13,13 +13,12 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { ARCHES, type Arch } from './arch.js';
 import { FILES, layDkms, layUtils, type PackageName, script } from './layout.js';
+import { MAINTAINER } from './maintainer.js';
 import type { Release } from './release.js';
 import { run } from './run.js';
 
 /** Above dattobd's own packages, whose names these have and whose place they take. */
-export const EPOCH = 1;
-
-const MAINTAINER = 'the dbd authors <dbd@users.noreply.github.com>';
+const EPOCH = 1;
 
 interface Control {
   readonly depends: string;
@@ -43,7 +42,7 @@ const CONTROL: Readonly<Record<PackageName, Control>> = {
  kernel in the range that it supports.`,
   },
   'dattobd-utils': {
-    depends: 'kmod, libc6 (>= 2.28), libstdc++6 (>= 10), udev',
+    depends: 'init-system-helpers (>= 1.52), kmod, libc6 (>= 2.28), libstdc++6 (>= 10), udev',
     recommends: 'dattobd-dkms, nodejs (>= 20)',
     section: 'admin',
     summary: 'snapshots and changed-block tracking of block devices (commands)',

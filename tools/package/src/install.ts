@@ -1,27 +1,68 @@
 /**
- * npm run test:install, as root: installs the .debs of dist/ on Debian 12 (those of HEAD, built when there are
- * none), and in a VM runs the whole cycle with what they brought, and purges them.
+ * npm run test:install [-- --debian N]... [--chroot], as root: the .debs of dist/ (those of HEAD, built when there are
+ * none) on Debian 11, 12 and 13, or N. In a chroot: installation, upgrade, kernels, removal, purge; then, but with
+ * --chroot, the cycle, an upgrade and a reboot in a VM.
  */
-import { existsSync, mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
 import { prepareHost } from '../../vm/src/host.js';
 import { loadKernel } from '../../vm/src/kernel.js';
+import { buildGuestTools } from '../../vm/src/kmod.js';
 import { ensureRootFs } from '../../vm/src/rootfs.js';
+import { buildDebs } from './deb.js';
 import { makePackages } from './packages.js';
+import { type Release, releaseIn } from './release.js';
+import { buildRpms } from './rpm.js';
 import { run } from './run.js';
 
-const KERNEL = 'bookworm-6.1';
+/** Whose root file system a release's server is made of. */
+const KERNELS: Readonly<Record<string, string>> = {
+  11: 'bullseye-5.10',
+  12: 'bookworm-6.1',
+  13: 'debian-6.12',
+};
 
-const dist = resolve('dist');
-if (!existsSync(join(dist, 'SHA256SUMS'))) makePackages('HEAD', resolve('.'));
+const { values } = parseArgs({
+  options: {
+    debian: { type: 'string', multiple: true, default: Object.keys(KERNELS) },
+    chroot: { type: 'boolean', default: false },
+  },
+});
+for (const debian of values.debian) {
+  if (KERNELS[debian] === undefined) throw new Error(`there is no test of Debian ${debian}`);
+}
 await prepareHost();
-const { root } = await ensureRootFs(await loadKernel(KERNEL));
-mkdirSync('build', { recursive: true });
-const scripts = 'tools/package/install';
-const tar = resolve('build/install.tar');
-const apart = ['--mount', '--propagation', 'private'];
-run('unshare', [...apart, 'sh', `${scripts}/host.sh`, root, dist, tar]);
-run(process.execPath, [
-  ...['--import', 'tsx', 'tools/vm/src/cli.ts', 'run', `--kernel=${KERNEL}`],
-  ...[`--script=${scripts}/guest.sh`, '--disk=256M', '--timeout=600'],
-]);
+const release = releaseIn(resolve('.')) ?? makePackages('HEAD', resolve('.'));
+const older = buildOlder(release);
+for (const debian of values.debian) await testOn(debian);
+console.log(`The packages install, upgrade and go again on Debian ${values.debian.join(', ')}.`);
+
+/** The same packages as an older version. */
+function buildOlder({ source, epoch }: Release): string {
+  const out = resolve('build/install/older');
+  const work = resolve('build/install/work');
+  for (const place of [out, work]) {
+    rmSync(place, { recursive: true, force: true });
+    mkdirSync(place, { recursive: true });
+  }
+  const release = { version: '0.0.0-older', epoch, source, out };
+  buildDebs(release, work);
+  buildRpms(release, work);
+  return out;
+}
+
+async function testOn(debian: string): Promise<void> {
+  const rootFs = await ensureRootFs(await loadKernel(KERNELS[debian] as string));
+  const work = resolve(`build/install/debian-${debian}`);
+  const scripts = resolve('tools/package/install');
+  const apart = ['--mount', '--propagation', 'private', 'bash'];
+  const chroot = [join(scripts, 'chroot.sh'), debian, rootFs.root, release.out, older, work];
+  run('unshare', [...apart, ...chroot]);
+  if (values.chroot) return;
+  const tools = await buildGuestTools(rootFs);
+  run('bash', [join(scripts, 'machine.sh'), debian, work, join(tools.dir, 'bin')]);
+  for (const disk of readdirSync(work).filter((name) => name.endsWith('.disk'))) {
+    rmSync(join(work, disk));
+  }
+}

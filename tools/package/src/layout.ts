@@ -60,7 +60,7 @@ export function layUtils(release: Release, tree: string, arch: Arch, system: Sys
     const path = join('node-gyp-build', file);
     copy(join(source, 'node_modules', path), join(modules, path));
   }
-  layBoot(release, tree, arch);
+  layBoot(release, tree, arch, system);
   const zsh = system === 'debian' ? 'vendor-completions' : 'site-functions';
   for (const [name, command] of Object.entries(COMMANDS)) {
     const from = join(source, 'packages', name);
@@ -88,12 +88,17 @@ export function layUtils(release: Release, tree: string, arch: Arch, system: Sys
   );
 }
 
-/** What tracks devices again at boot, where the commit has that. */
-function layBoot({ source }: Release, tree: string, { gnu }: Arch): void {
+/** What tracks devices again at boot. */
+function layBoot({ source }: Release, tree: string, { gnu }: Arch, system: System): void {
   const boot = join(source, 'boot');
-  if (!existsSync(boot)) return;
   run('make', ['-C', boot, 'clean']);
   run('make', ['-C', boot, 'install', `DESTDIR=${tree}`, `CC=${gnu}-gcc`, 'CFLAGS=-Os -s']);
+  if (system === 'debian') return;
+  // There, what a package's units are to be is read from such a file.
+  const units = readdirSync(join(boot, 'systemd')).sort();
+  const presets = join(tree, 'usr/lib/systemd/system-preset');
+  mkdirSync(presets, { recursive: true });
+  writeFileSync(join(presets, '85-dbd.preset'), units.map((unit) => `enable ${unit}\n`).join(''));
 }
 
 /** Puts the files of `files/PACKAGE/root` into the tree. */

@@ -2,7 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { run } from './run.js';
+import { checkMaintainer } from './maintainer.js';
+import { read, run } from './run.js';
 
 const out = resolve('dist');
 run('sha256sum', ['--check', '--quiet', 'SHA256SUMS'], { cwd: out });
@@ -10,6 +11,9 @@ const { version } = JSON.parse(readFileSync('kmod/package.json', 'utf8')) as { v
 if (version === '0.0.0') {
   console.log('Nothing has a version yet: changesets give the first one.');
 } else {
+  for (const deb of readdirSync(out).filter((one) => one.endsWith('.deb'))) {
+    checkMaintainer(read('dpkg-deb', ['--field', join(out, deb), 'Maintainer']).trim());
+  }
   publishNpm();
   publishFiles();
 }

@@ -2,10 +2,12 @@
 import {
   chmodSync,
   cpSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -53,6 +55,19 @@ export function prepareRelease(commit: string, work: string, out: string): Relea
   // Links of workspaces in it are relative, so they lead into the copy.
   run('cp', ['-a', join(root, 'node_modules'), source]);
   return { version, epoch, source, out };
+}
+
+/** What was made in this directory before, if it is all there. */
+export function releaseIn(directory: string): Release | undefined {
+  const out = join(directory, 'dist');
+  const work = join(directory, 'build/package');
+  if (![join(out, 'SHA256SUMS'), work].every((path) => existsSync(path))) return undefined;
+  const name = readdirSync(work).find((entry) => entry.startsWith('dbd-'));
+  if (name === undefined) return undefined;
+  const source = join(work, name);
+  // git archive gives the files the commit's time.
+  const epoch = Math.floor(statSync(join(source, 'package.json')).mtimeMs / 1000);
+  return { version: name.slice('dbd-'.length), epoch, source, out };
 }
 
 /** Builds the libraries and commands, and their addons for each architecture. */

@@ -1,8 +1,9 @@
 /** Packages for rpm, of the same trees as Debian's, from one spec. */
-import { copyFileSync, existsSync, mkdirSync, readdirSync, utimesSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, utimesSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { ARCHES } from './arch.js';
 import { FILES, layDkms, layUtils } from './layout.js';
+import { MAINTAINER } from './maintainer.js';
 import type { Release } from './release.js';
 import { run } from './run.js';
 
@@ -19,13 +20,15 @@ export function buildRpms(release: Release, work: string): void {
       _topdir: top,
       _dbpath: join(top, 'db'),
       _buildhost: 'reproducible',
+      packager: MAINTAINER,
       use_source_date_epoch_as_buildtime: '1',
       clamp_mtime_to_source_date_epoch: '1',
       _binary_payload: 'w9.gzdio',
-      release_version: release.version.replace('-', '~'),
+      release_version: release.version,
+      // 1.0.0-rc.1 comes before 1.0.0.
+      rpm_version: release.version.replace('-', '~'),
       dkms_tree: dkms,
       utils_tree: utils,
-      with_boot: existsSync(join(release.source, 'boot')) ? '1' : '0',
     };
     const defined = Object.entries(macros).flatMap(([name, value]) => [
       '--define',

@@ -15,10 +15,13 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 describe('dkms.conf', () => {
   const conf = join(files, 'dattobd-dkms/root/usr/src/dattobd-@VERSION@/dkms.conf');
-  const value = execFileSync('sh', ['-c', `. "${conf}"; printf %s "$BUILD_EXCLUSIVE_KERNEL"`], {
-    env: { kernel_source_dir: '/headers' },
-    encoding: 'utf8',
-  });
+  /** What it says to DKMS, a bash script that was called like this. */
+  const asked = (name: string, ...dkms: string[]) =>
+    execFileSync('bash', ['-c', `. "${conf}"; printf %s "$${name}"`, ...dkms], {
+      env: { ...process.env, kernel_source_dir: '/headers' },
+      encoding: 'utf8',
+    });
+  const value = asked('BUILD_EXCLUSIVE_KERNEL');
   // As dkms does it: bash's own match.
   const builds = (kernel: string) =>
     spawnSync('bash', ['-c', '[[ $1 =~ $2 ]]', 'bash', kernel, value]).status === 0;
@@ -33,6 +36,7 @@ describe('dkms.conf', () => {
     '5.19.17',
   ])('builds for %s', (kernel) => {
     expect(builds(kernel)).toBe(true);
+    expect(asked('AUTOINSTALL', 'dkms', 'autoinstall', '--kernelver', kernel)).toBe('yes');
   });
 
   it.each([
@@ -47,6 +51,12 @@ describe('dkms.conf', () => {
     '15.10.0',
   ])('leaves %s alone', (kernel) => {
     expect(builds(kernel)).toBe(false);
+    expect(asked('AUTOINSTALL', 'dkms', 'autoinstall', '--kernelver', kernel)).toBe('');
+    expect(asked('AUTOINSTALL', 'dkms', 'autoinstall', '-k', kernel)).toBe('');
+  });
+
+  it('is built by itself when no kernel is named', () => {
+    expect(asked('AUTOINSTALL', 'dkms', 'status')).toBe('yes');
   });
 });
 

@@ -1,0 +1,232 @@
+#!/bin/bash
+# chroot.sh DEBIAN ROOT DIST OLDER WORK: in a mount name space of its own. Installs, upgrades, removes and purges the
+# .debs of DIST, with OLDER as the version before them, on the root file system ROOT of Debian 11, 12 or 13, which stays
+# as it is; and leaves in WORK a disk with the older version, and what machine.sh adds to it. DKMS builds here and not in
+# the VM, where it would take half an hour.
+set -Eeuo pipefail
+trap 'echo "FAILED at line $LINENO: $BASH_COMMAND" >&2' ERR
+debian=$1 base=$2 dist=$3 older=$4 work=$5
+repo=$(realpath "$(dirname "$0")/../../..")
+# shellcheck source=boot/test/machine.sh
+. "$repo/boot/test/machine.sh"
+# shellcheck source=tools/package/install/names.sh
+. "$repo/tools/package/install/names.sh"
+
+say() { echo "== Debian $debian: $* ($SECONDS s)"; }
+fail() {
+	echo "FAILED: $*" >&2
+	exit 1
+}
+eq() { [ "$2" = "$3" ] || fail "$1: expected '$2', got '$3'"; }
+has() { grep -q -- "$2" "$1" || fail "$1 lacks $2"; }
+lacks() { ! grep -- "$2" "$1" || fail "$1 has $2"; }
+
+# layer NAME BELOW...: $root is from now on a copy of the first one below, with all there is in a system at work.
+mount -t tmpfs tmpfs /mnt
+mkdir /mnt/cache /mnt/lists
+layer() {
+	local name=$1 below
+	shift
+	below=$(IFS=: && echo "$*")
+	root=/mnt/$name/root
+	mkdir -p "/mnt/$name"/{upper,work,root}
+	mount -t overlay -o "lowerdir=$below,upperdir=/mnt/$name/upper,workdir=/mnt/$name/work" overlay "$root"
+	mount -t proc proc "$root/proc"
+	mount --rbind /dev "$root/dev"
+	mount -t tmpfs tmpfs "$root/tmp"
+	mount --bind /mnt/cache "$root/var/cache"
+	mount --bind /mnt/lists "$root/var/lib/apt/lists"
+	mkdir "$root/tmp/dist" "$root/tmp/older"
+	mount --bind "$dist" "$root/tmp/dist"
+	mount --bind "$older" "$root/tmp/older"
+}
+inside() { chroot "$root" env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "$@"; }
+# The mirror of a suite may be old.
+apt() { inside apt-get -qq -o Acquire::Check-Valid-Until=false -o Dpkg::Use-Pty=0 "$@"; }
+install() { apt -y --no-install-recommends install "$@"; }
+# debs DIRECTORY: as an administrator names them.
+debs() { (cd "$1" && printf "/tmp/${1##*/}/%s " dattobd-dkms_*_all.deb dattobd-utils_*_amd64.deb); }
+of() { dpkg-deb --field "$1"/dattobd-dkms_*_all.deb Version | sed 's/^1://; s/-1$//; s/~/-/'; }
+initrd() { inside lsinitramfs "/boot/initrd.img-$1" >"$work/initrd.list"; }
+
+# listing FILE: all there is, and what /etc says, but for what is dpkg's, apt's or a log.
+listing() {
+	(
+		cd "$root"
+		find . \( -path ./proc -o -path ./dev -o -path ./sys -o -path ./tmp -o -path ./run -o -path ./var/cache -o -path ./var/log \
+			-o -path ./var/lib/apt -o -path ./var/lib/dpkg -o -path './var/lib/dkms/mok.*' \) -prune -o -printf '%p %y %m %l\n'
+		find etc -type f -exec sha256sum {} +
+	) | sort >"$1"
+}
+
+rm -rf "$work"
+mkdir -p "$work/share"
+
+say "a server"
+layer system "$base"
+old=$(basename "$(ls -d "$root"/lib/modules/*-amd64)")
+machine_initramfs "$root"
+if [ "$debian" = 12 ]; then
+	# Where it has its second kernel.
+	sed -n 's|^deb \(.*\)/debian bookworm main$|deb \1/debian-security bookworm-security main|p' \
+		"$root"/etc/apt/sources.list | tee "$root/etc/apt/sources.list.d/security.list" | grep -q . || fail "no mirror"
+fi
+apt update
+nodejs=()
+[ "$debian" != 13 ] || nodejs=(nodejs)
+install dkms openssl systemd-sysv initramfs-tools dbus "${nodejs[@]}"
+machine_settle "$root" "$ROOT_UUID"
+inside update-initramfs -c -k "$old" >/dev/null
+initrd "$old"
+lacks "$work/initrd.list" dbd-reload
+listing "$work/before"
+(cd "$root" && names) >"$work/share/before"
+
+say "installation"
+layer older "/mnt/system/upper" "$base"
+# shellcheck disable=SC2046
+install $(debs "$older") 2>&1 | tee "$work/install.log"
+if [ "$debian" = 13 ]; then
+	lacks "$work/install.log" 'no Node'
+	inside dbdctl --version
+else
+	has "$work/install.log" 'dbdctl: there is no Node here, and 20 or newer is needed'
+	! inside dbdctl --version || fail "dbdctl runs without Node"
+fi
+eq "dpkg --audit" "" "$(inside dpkg --audit)"
+for unit in $UNITS; do eq "$unit" enabled "$(inside systemctl is-enabled "$unit")"; done
+modinfo=$(inside modinfo -k "$old" dattobd)
+grep -q '^filename: .*/updates/dkms/' <<<"$modinfo" || fail "modinfo: $modinfo"
+if [ "$debian" != 11 ]; then
+	# With the key that is to be enrolled where Secure Boot is on. DKMS of Debian 11 makes none.
+	grep -q "^signer: *$(inside openssl x509 -inform DER -noout -subject -nameopt multiline -in /var/lib/dkms/mok.pub |
+		sed -n 's/^ *commonName *= //p')$" <<<"$modinfo" || fail "not signed with DKMS's key: $modinfo"
+fi
+
+say "what is in use of it"
+echo 'options dattobd max_snap_devices=30' >>"$root/etc/modprobe.d/dattobd.conf"
+mkdir -p "$root/etc/dbd/devices"
+# As dbdctl persist leaves it; here, since an initramfs is made before the first boot.
+echo minor=1 >"$root/etc/dbd/devices/$ROOT_UUID"
+inside systemctl -q disable dbd-check.service
+initrd "$old"
+lacks "$work/initrd.list" dbd-reload
+
+say "upgrade, and the initramfs with it"
+layer newer /mnt/older/upper /mnt/system/upper "$base"
+# shellcheck disable=SC2046
+install $(debs "$dist") 2>&1 | tee "$work/upgrade.log"
+has "$root/etc/modprobe.d/dattobd.conf" max_snap_devices=30
+has "$root/etc/dbd/devices/$ROOT_UUID" minor=1
+eq "dbd-reload.service" enabled "$(inside systemctl is-enabled dbd-reload.service)"
+eq "dbd-check.service, which was disabled" disabled "$(inside systemctl is-enabled dbd-check.service || true)"
+inside dkms status -m dattobd 2>/dev/null >"$work/dkms"
+eq "versions that DKMS knows" "$(of "$dist")" "$(sed 's|^dattobd[/, ]*\([^,]*\),.*|\1|' "$work/dkms" | sort -u)"
+has "$work/dkms" "$old.*: installed"
+tree_has_only() { [ "$(cd "$root" && find usr/src var/lib/dkms -maxdepth 2 -name "*$1*")" = "" ] || fail "$1 is still there"; }
+tree_has_only "$(of "$older")"
+initrd "$old"
+for path in dbd/dbd-reload "etc/dbd/devices/$ROOT_UUID" scripts/local-premount/dbd dattobd.ko; do
+	has "$work/initrd.list" "$path"
+done
+# For the VM, which upgrades by itself, but for the compiler's work.
+(cd "$root" && tar -cf "$work/share/dkms.tar" var/lib/dkms/dattobd lib/modules/"$old"/{updates,modules.*})
+
+say "a kernel that is not supported is left alone"
+layer unsupported /mnt/newer/upper /mnt/older/upper /mnt/system/upper "$base"
+for other in 5.15.0-1-amd64 7.3.4+deb13-amd64; do
+	mkdir -p "$root/lib/modules/$other" "$root/usr/src/linux-headers-$other/include"
+	ln -s "/usr/src/linux-headers-$other" "$root/lib/modules/$other/build"
+	: >"$root/boot/config-$other"
+	# As the kernel's own package does it, and as DKMS when ours is installed.
+	inside /etc/kernel/postinst.d/dkms "$other"
+	eq "built for $other" "" "$(find "$root/lib/modules/$other" -name 'dattobd*')"
+done
+inside dpkg -i "/tmp/dist/$(basename "$dist"/dattobd-dkms_*_all.deb)"
+eq "dpkg --audit" "" "$(inside dpkg --audit)"
+eq "built for others" "" "$(find "$root"/lib/modules/{5.15,7.3}* -name 'dattobd*')"
+
+if [ "$debian" = 12 ]; then
+	say "another kernel"
+	layer kernel /mnt/newer/upper /mnt/older/upper /mnt/system/upper "$base"
+	install linux-image-6.12-amd64 linux-headers-6.12-amd64
+	new=$(basename "$(ls -d "$root"/lib/modules/6.12*)")
+	inside dkms status -m dattobd -k "$new" 2>/dev/null | grep ': installed'
+	initrd "$new"
+	for path in dbd/dbd-reload "etc/dbd/devices/$ROOT_UUID" scripts/local-premount/dbd dattobd.ko; do
+		has "$work/initrd.list" "$path"
+	done
+	(cd "$root" && tar -cf "$work/share/kernel.tar" boot/*"$new" initrd.img* vmlinuz* lib/modules/"$new" \
+		var/lib/dkms/dattobd etc/kernel)
+	echo "$new" >"$work/share/kernel"
+fi
+
+say "removal keeps the configuration, and what was disabled"
+layer removed /mnt/newer/upper /mnt/older/upper /mnt/system/upper "$base"
+apt -y remove $PACKAGES
+initrd "$old"
+lacks "$work/initrd.list" dbd-reload
+lacks "$work/initrd.list" dattobd.ko
+eq "modules" "" "$(find "$root"/lib/modules/ "$root/var/lib/dkms" -name 'dattobd*')"
+has "$root/etc/dbd/devices/$ROOT_UUID" minor=1
+has "$root/etc/modprobe.d/dattobd.conf" max_snap_devices=30
+inside dpkg -i "/tmp/dist/$(basename "$dist"/dattobd-utils_*_amd64.deb)"
+eq "dbd-reload.service" enabled "$(inside systemctl is-enabled dbd-reload.service)"
+eq "dbd-check.service" disabled "$(inside systemctl is-enabled dbd-check.service || true)"
+
+say "purge leaves nothing"
+mkdir -p "$root/var/lib/update-img/journals"
+apt -y purge $PACKAGES
+listing "$work/after"
+diff "$work/before" "$work/after" || fail "something is left, or was changed"
+eq "dpkg's files" "" "$(find "$root/var/lib/dpkg" -name '*dattobd*')"
+
+if [ "$debian" = 13 ]; then
+	say "the .rpm: installation, upgrade, removal"
+	layer rpm /mnt/system/upper "$base"
+	mkdir -p "$root/etc/dbd/devices"
+	echo minor=1 >"$root/etc/dbd/devices/$ROOT_UUID"
+	printf '#!/bin/sh\necho "$*" >>/tmp/dracut\n' >"$root/usr/bin/dracut"
+	chmod 755 "$root/usr/bin/dracut"
+	rpms() {
+		# Debian's dpkg knows what they need, rpm does not.
+		rpm --root "$root" --nodeps "$@"
+		eq "dracut" "--force --regenerate-all" "$(cat "$root/tmp/dracut")"
+		rm "$root/tmp/dracut"
+	}
+	rpms --install "$older"/dattobd-{dkms-*.noarch,utils-*.x86_64}.rpm
+	inside dkms status -m dattobd | grep "$(of "$older").*$old.*: installed"
+	for unit in $UNITS; do eq "$unit" enabled "$(inside systemctl is-enabled "$unit")"; done
+	inside systemctl -q disable dbd-check.service
+	rpms --upgrade "$dist"/dattobd-{dkms-*.noarch,utils-*.x86_64}.rpm
+	eq "DKMS" "dattobd/$(of "$dist"), $old, x86_64: installed" "$(inside dkms status -m dattobd)"
+	inside modinfo -k "$old" -F filename dattobd | grep /updates/dkms/
+	eq "dbd-reload.service" enabled "$(inside systemctl is-enabled dbd-reload.service)"
+	eq "dbd-check.service" disabled "$(inside systemctl is-enabled dbd-check.service || true)"
+	inside dbdctl --version
+	rpm --root "$root" --verify --nodeps dattobd-dkms dattobd-utils
+	rpms --erase dattobd-utils dattobd-dkms
+	has "$root/etc/dbd/devices/$ROOT_UUID" minor=1
+	rm -r "$root/etc/dbd" "$root/usr/bin/dracut" "$root"/var/lib/rpm
+	listing "$work/after"
+	diff "$work/before" "$work/after" || fail "something is left, or was changed"
+fi
+
+say "the disk of a VM"
+layer disk /mnt/older/upper /mnt/system/upper "$base"
+# Back to what a first installation leaves.
+rm -r "$root/etc/dbd"
+inside systemctl -q enable dbd-check.service
+echo "UUID=$DATA_UUID /data ext4 defaults 0 2" >>"$root/etc/fstab"
+mkdir "$root/data"
+# What takes room and time, and nobody needs there.
+rm -rf "$root"/usr/src/linux-* "$root"/usr/lib/gcc "$root"/usr/share/{doc,man,locale,perl,python3,info}
+cp "$root/boot/vmlinuz-$old" "$root/boot/initrd.img-$old" "$work/"
+echo "$old" >"$work/old"
+umount -l "$root/dev" "$root/proc"
+umount "$root"/tmp/{dist,older} "$root"/{tmp,var/cache,var/lib/apt/lists}
+mke2fs -q -t ext4 -U "$ROOT_UUID" -d "$root" "$work/root.disk" 1100M
+truncate -s 256M "$work/data.disk"
+mke2fs -q -t ext4 -U "$DATA_UUID" "$work/data.disk"
+cp "$dist"/dattobd-{dkms_*_all,utils_*_amd64}.deb "$work/share/"
+say "the chroot has passed"

@@ -1,0 +1,35 @@
+#!/bin/bash
+# machine.sh DEBIAN WORK TOOLS: boots the disk that chroot.sh has left in WORK, by the release's own initramfs and systemd,
+# and runs step.sh at each boot: first with the older version, which it upgrades while devices are tracked, then with
+# what was installed meanwhile. TOOLS: tools/vm's, for the guest.
+set -Eeuo pipefail
+trap 'echo "FAILED at line $LINENO: $BASH_COMMAND" >&2' ERR
+debian=$1 work=$2 tools=$3
+repo=$(realpath "$(dirname "$0")/../../..")
+# shellcheck source=boot/test/machine.sh
+. "$repo/boot/test/machine.sh"
+# shellcheck source=tools/package/install/names.sh
+. "$repo/tools/package/install/names.sh"
+qemu=
+trap '[ -z "$qemu" ] || kill -KILL "$qemu" 2>/dev/null || true' EXIT
+
+here=$repo/tools/package/install
+cp "$here/step.sh" "$work/share/step"
+cp "$here/names.sh" "$work/share/"
+echo "debian=$debian" >"$work/share/settings"
+mkdir -p "$work/share/bin"
+cp "$tools"/{blkcmp,records} "$work/share/bin/"
+rm -f "$work"/share/{log,next,own*} "$work"/*-image.disk
+for disk in data root; do truncate -r "$work/$disk.disk" "$work/$disk-image.disk"; done
+disks=("$work"/{root,data,data-image,root-image}.disk)
+
+old=$(cat "$work/old")
+vmlinuz=$work/vmlinuz-$old initrd=$work/initrd.img-$old
+for boot in 1 2; do
+	echo "== Debian $debian, boot $boot: $(basename "$vmlinuz") ($SECONDS s)"
+	machine_start $boot "$vmlinuz" "$initrd" "$ROOT_UUID" "${disks[@]}"
+	machine_wait 1800
+	machine_passed $boot
+	vmlinuz=$work/share/next-vmlinuz initrd=$work/share/next-initrd
+done
+cat "$work/share/log"
