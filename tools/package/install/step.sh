@@ -51,11 +51,11 @@ if [ "$boot" = 1 ]; then
 	grep -q '^dattobd ' /proc/modules || fail "the module is not loaded"
 	modinfo -n dattobd | grep /updates/dkms/
 	if [ "$debian" != 13 ]; then
-		dbdctl list 2>&1 | grep 'dbdctl: there is no Node here, and 20 or newer is needed' || fail "no word of Node"
+		(dbdctl list 2>&1 || true) | grep 'dbdctl: there is no Node here, and 20 or newer is needed' || fail "no word of Node"
 		export DATTOBD_NODE=/run/node/node
 	fi
 	dbdctl doctor >doctor || true
-	grep 'module *loaded' doctor || { cat doctor; fail "doctor"; }
+	grep 'module: loaded' doctor || { cat doctor; fail "doctor"; }
 
 	say "snapshots of the data and of the root, and nobody looks at them"
 	dd if=/dev/urandom of=/data/one bs=1M count=20 status=none

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import {
   chmodSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -12,7 +13,7 @@ import {
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { ARCHES, type Arch } from './arch.js';
-import { FILES, layDkms, layUtils, type PackageName, script } from './layout.js';
+import { copy, FILES, layDkms, layUtils, type PackageName, script } from './layout.js';
 import { MAINTAINER } from './maintainer.js';
 import type { Release } from './release.js';
 import { run } from './run.js';
@@ -71,6 +72,9 @@ function pack(name: PackageName, arch: Arch['debian'], tree: string, release: Re
   mkdirSync(doc, { recursive: true });
   writeFileSync(join(doc, 'copyright'), readFileSync(join(FILES, 'copyright')));
   writeFileSync(join(doc, 'changelog.Debian.gz'), gzipSync(changelog(name, release), { level: 9 }));
+
+  const overrides = join(FILES, name, 'lintian-overrides');
+  if (existsSync(overrides)) copy(overrides, join(tree, 'usr/share/lintian/overrides', name));
 
   const files = filesOf(tree);
   const sizes = files.map((file) => Math.ceil(lstatSync(join(tree, file)).size / 1024));

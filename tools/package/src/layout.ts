@@ -126,7 +126,7 @@ function expand(text: string, { version }: Release): string {
   return text.replaceAll('@VERSION@', version);
 }
 
-function copy(from: string, to: string): void {
+export function copy(from: string, to: string): void {
   mkdirSync(dirname(to), { recursive: true });
   cpSync(from, to);
 }
