@@ -7,79 +7,12 @@ set -Eeuo pipefail
 trap 'echo "FAILED at line $LINENO: $BASH_COMMAND" >&2' ERR
 debian=$1 base=$2 dist=$3 older=$4 work=$5
 repo=$(realpath "$(dirname "$0")/../../..")
-# shellcheck source=boot/test/machine.sh
-. "$repo/boot/test/machine.sh"
-# shellcheck source=tools/package/install/names.sh
-. "$repo/tools/package/install/names.sh"
-
-say() { echo "== Debian $debian: $* ($SECONDS s)"; }
-fail() {
-	echo "FAILED: $*" >&2
-	exit 1
-}
-eq() { [ "$2" = "$3" ] || fail "$1: expected '$2', got '$3'"; }
-has() { grep -q -- "$2" "$1" || fail "$1 lacks $2"; }
-lacks() { ! grep -- "$2" "$1" || fail "$1 has $2"; }
-
-# layer NAME BELOW...: $root is from now on a copy of the first one below, with all there is in a system at work.
-mount -t tmpfs tmpfs /mnt
-mkdir /mnt/cache /mnt/lists
-layer() {
-	local name=$1 below
-	shift
-	below=$(IFS=: && echo "$*")
-	root=/mnt/$name/root
-	mkdir -p "/mnt/$name"/{upper,work,root}
-	mount -t overlay -o "lowerdir=$below,upperdir=/mnt/$name/upper,workdir=/mnt/$name/work" overlay "$root"
-	mount -t proc proc "$root/proc"
-	mount --rbind /dev "$root/dev"
-	mount -t tmpfs tmpfs "$root/tmp"
-	mount --bind /mnt/cache "$root/var/cache"
-	mount --bind /mnt/lists "$root/var/lib/apt/lists"
-	mkdir "$root/tmp/dist" "$root/tmp/older"
-	mount --bind "$dist" "$root/tmp/dist"
-	mount --bind "$older" "$root/tmp/older"
-}
-inside() { chroot "$root" env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "$@"; }
-# The mirror of a suite may be old.
-apt() { inside apt-get -qq -o Acquire::Check-Valid-Until=false -o Dpkg::Use-Pty=0 "$@"; }
-install() { apt -y --no-install-recommends install "$@"; }
-# debs DIRECTORY: as an administrator names them.
-debs() { (cd "$1" && printf "/tmp/${1##*/}/%s " dattobd-dkms_*_all.deb dattobd-utils_*_amd64.deb); }
-of() { dpkg-deb --field "$1"/dattobd-dkms_*_all.deb Version | sed 's/^1://; s/-1$//; s/~/-/'; }
-initrd() { inside lsinitramfs "/boot/initrd.img-$1" >"$work/initrd.list"; }
-
-# listing FILE: all there is, and what /etc says, but for what is dpkg's, apt's or a log.
-listing() {
-	(
-		cd "$root"
-		find . \( -path ./proc -o -path ./dev -o -path ./sys -o -path ./tmp -o -path ./run -o -path ./var/cache -o -path ./var/log \
-			-o -path ./var/lib/apt -o -path ./var/lib/dpkg -o -path './var/lib/dkms/mok.*' \) -prune -o -printf '%p %y %m %l\n'
-		find etc -type f -exec sha256sum {} +
-	) | sort >"$1"
-}
+# shellcheck disable=SC2034,SC2154 source=tools/package/install/server.sh
+. "$repo/tools/package/install/server.sh"
 
 rm -rf "$work"
 mkdir -p "$work/share"
-
-say "a server"
-layer system "$base"
-old=$(basename "$(ls -d "$root"/lib/modules/*-amd64)")
-machine_initramfs "$root"
-if [ "$debian" = 12 ]; then
-	# Where it has its second kernel.
-	sed -n 's|^deb \(.*\)/debian bookworm main$|deb \1/debian-security bookworm-security main|p' \
-		"$root"/etc/apt/sources.list | tee "$root/etc/apt/sources.list.d/security.list" | grep -q . || fail "no mirror"
-fi
-apt update
-nodejs=()
-[ "$debian" != 13 ] || nodejs=(nodejs)
-install dkms openssl systemd-sysv initramfs-tools dbus "${nodejs[@]}"
-machine_settle "$root" "$ROOT_UUID"
-inside update-initramfs -c -k "$old" >/dev/null
-initrd "$old"
-lacks "$work/initrd.list" dbd-reload
-listing "$work/before"
+make_server
 (cd "$root" && names) >"$work/share/before"
 
 say "installation"
@@ -180,37 +113,6 @@ apt -y purge $PACKAGES
 listing "$work/after"
 diff "$work/before" "$work/after" || fail "something is left, or was changed"
 eq "dpkg's files" "" "$(find "$root/var/lib/dpkg" -name '*dattobd*')"
-
-if [ "$debian" = 13 ]; then
-	say "the .rpm: installation, upgrade, removal"
-	layer rpm /mnt/system/upper "$base"
-	mkdir -p "$root/etc/dbd/devices"
-	echo minor=1 >"$root/etc/dbd/devices/$ROOT_UUID"
-	printf '#!/bin/sh\necho "$*" >>/tmp/dracut\n' >"$root/usr/bin/dracut"
-	chmod 755 "$root/usr/bin/dracut"
-	rpms() {
-		# Debian's dpkg knows what they need, rpm does not.
-		rpm --root "$root" --nodeps "$@"
-		eq "dracut" "--force --regenerate-all" "$(cat "$root/tmp/dracut")"
-		rm "$root/tmp/dracut"
-	}
-	rpms --install "$older"/dattobd-{dkms-*.noarch,utils-*.x86_64}.rpm
-	inside dkms status -m dattobd | grep "$(of "$older").*$old.*: installed"
-	for unit in $UNITS; do eq "$unit" enabled "$(inside systemctl is-enabled "$unit")"; done
-	inside systemctl -q disable dbd-check.service
-	rpms --upgrade "$dist"/dattobd-{dkms-*.noarch,utils-*.x86_64}.rpm
-	eq "DKMS" "dattobd/$(of "$dist"), $old, x86_64: installed" "$(inside dkms status -m dattobd)"
-	inside modinfo -k "$old" -F filename dattobd | grep /updates/dkms/
-	eq "dbd-reload.service" enabled "$(inside systemctl is-enabled dbd-reload.service)"
-	eq "dbd-check.service" disabled "$(inside systemctl is-enabled dbd-check.service || true)"
-	inside dbdctl --version
-	rpm --root "$root" --verify --nodeps dattobd-dkms dattobd-utils
-	rpms --erase dattobd-utils dattobd-dkms
-	has "$root/etc/dbd/devices/$ROOT_UUID" minor=1
-	rm -r "$root/etc/dbd" "$root/usr/bin/dracut" "$root"/var/lib/rpm
-	listing "$work/after"
-	diff "$work/before" "$work/after" || fail "something is left, or was changed"
-fi
 
 say "the disk of a VM"
 layer disk /mnt/older/upper /mnt/system/upper "$base"

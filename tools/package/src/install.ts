@@ -23,6 +23,9 @@ const KERNELS: Readonly<Record<string, string>> = {
   13: 'debian-6.12',
 };
 
+/** Where the .rpms are tried too: it has the Node that their commands need. */
+const RPM_ON = '13';
+
 const { values } = parseArgs({
   options: {
     debian: { type: 'string', multiple: true, default: Object.keys(KERNELS) },
@@ -57,8 +60,10 @@ async function testOn(debian: string): Promise<void> {
   const work = resolve(`build/install/debian-${debian}`);
   const scripts = resolve('tools/package/install');
   const apart = ['--mount', '--propagation', 'private', 'bash'];
-  const chroot = [join(scripts, 'chroot.sh'), debian, rootFs.root, release.out, older, work];
-  run('unshare', [...apart, ...chroot]);
+  for (const script of debian === RPM_ON ? ['chroot.sh', 'rpm.sh'] : ['chroot.sh']) {
+    const given = [debian, rootFs.root, release.out, older, work];
+    run('unshare', [...apart, join(scripts, script), ...given]);
+  }
   if (values.chroot) return;
   const tools = await buildGuestTools(rootFs);
   run('bash', [join(scripts, 'machine.sh'), debian, work, join(tools.dir, 'bin')]);
