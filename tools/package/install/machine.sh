@@ -19,9 +19,13 @@ cp "$here/names.sh" "$work/share/"
 echo "debian=$debian" >"$work/share/settings"
 mkdir -p "$work/share/bin"
 cp "$tools"/{blkcmp,records} "$work/share/bin/"
-rm -f "$work"/share/{log,next,own*} "$work"/*-image.disk
-for disk in data root; do truncate -r "$work/$disk.disk" "$work/$disk-image.disk"; done
-disks=("$work"/{root,data,data-image,root-image}.disk)
+rm -rf "$work"/share/{log,next,own*} "$work/disks"
+mkdir "$work/disks"
+# The images are files: a disk with one would have the UUID of what it is of.
+truncate -s 2G "$work/backup.disk"
+mke2fs -q -t ext4 "$work/backup.disk"
+cp --sparse=always "$work"/{root,data,backup}.disk "$work/disks/"
+disks=("$work"/disks/{root,data,backup}.disk)
 
 old=$(cat "$work/old")
 vmlinuz=$work/vmlinuz-$old initrd=$work/initrd.img-$old

@@ -21,9 +21,10 @@ mkdir -p "$root/etc/dbd/devices"
 echo minor=1 >"$root/etc/dbd/devices/$ROOT_UUID"
 printf '#!/bin/sh\necho "$*" >>/tmp/dracut\n' >"$root/usr/bin/dracut"
 chmod 755 "$root/usr/bin/dracut"
+rpm() { command rpm --root "$root" --dbpath /var/lib/rpm "$@"; }
 rpms() {
 	# Debian's dpkg knows what they need, rpm does not.
-	rpm --root "$root" --nodeps "$@"
+	rpm --nodeps "$@"
 	eq "dracut" "--force --regenerate-all" "$(cat "$root/tmp/dracut")"
 	rm "$root/tmp/dracut"
 }
@@ -37,7 +38,7 @@ inside modinfo -k "$old" -F filename dattobd | grep /updates/dkms/
 eq "dbd-reload.service" enabled "$(inside systemctl is-enabled dbd-reload.service)"
 eq "dbd-check.service" disabled "$(inside systemctl is-enabled dbd-check.service || true)"
 inside dbdctl --version
-rpm --root "$root" --verify --nodeps dattobd-dkms dattobd-utils
+rpm --verify --nodeps dattobd-dkms dattobd-utils
 rpms --erase dattobd-utils dattobd-dkms
 has "$root/etc/dbd/devices/$ROOT_UUID" minor=1
 rm -r "$root/etc/dbd" "$root/usr/bin/dracut" "$root"/var/lib/rpm

@@ -7,7 +7,9 @@ trap 'echo "FAILED at line $LINENO: $BASH_COMMAND"' ERR
 . ./settings
 boot=$(cat boot)
 export PATH=$PWD/bin:/usr/sbin:/usr/bin:/sbin:/bin
-DATA=/dev/vdb ROOT=/dev/vda DATA_IMAGE=/dev/vdc ROOT_IMAGE=/dev/vdd
+DATA=/dev/vdb ROOT=/dev/vda DATA_IMAGE=/run/backup/data ROOT_IMAGE=/run/backup/root
+mkdir /run/backup
+mount /dev/vdc /run/backup
 say() { echo "== Debian $debian, boot $boot: $* ($SECONDS s)"; }
 fail() {
 	echo "FAILED: $*"
@@ -29,15 +31,15 @@ same() {
 }
 first() {
 	own "$1" 1 "$3"
+	truncate -s 0 "$4"
 	update-img --full "/dev/datto$1" "$4"
-	same "$1" "$4"
 	dbdctl transition-to-incremental "$1"
 }
 bring() {
 	dbdctl transition-to-snapshot "$3/.datto$2" "$1"
 	own "$1" "$2" "$3"
-	! (same "$1" "$4") >/dev/null 2>&1 || fail "nothing has changed since the last snapshot"
-	update-img "/dev/datto$1" "$3/.datto$(($2 - 1))" "$4"
+	update-img "/dev/datto$1" "$3/.datto$(($2 - 1))" "$4" 2>&1 | tee updated
+	grep -q ': [1-9][0-9]* blocks' updated || fail "nothing has changed since the last snapshot"
 	same "$1" "$4"
 	rm "$3/.datto$(($2 - 1))"
 }
@@ -71,7 +73,7 @@ if [ "$boot" = 1 ]; then
 
 	say "an upgrade while both are tracked"
 	records fill -r 1 /data/load 16
-	setsid records write -t 3000 -b 64 -r 31 /data/load 16 >/dev/null 2>&1 &
+	setsid records write -t 3000 -b 64 -p 50 -r 31 /data/load 16 >/dev/null 2>&1 &
 	load=$!
 	was=$(cat /sys/module/dattobd/srcversion)
 	touch /etc/dkms/no-autoinstall
@@ -126,7 +128,7 @@ else
 	bring 1 2 "" $ROOT_IMAGE
 	dbdctl metrics | grep 'dattobd_device_snapshot_seqid{minor="0",device="'"$DATA"'"} 3'
 	mkdir /run/image
-	mount -o ro,noload $DATA_IMAGE /run/image
+	mount -o ro,noload,loop $DATA_IMAGE /run/image
 	for file in one two three load; do cmp "/data/$file" "/run/image/$file"; done
 	umount /run/image
 

@@ -67,7 +67,7 @@ async function testOn(debian: string): Promise<void> {
   if (values.chroot) return;
   const tools = await buildGuestTools(rootFs);
   run('bash', [join(scripts, 'machine.sh'), debian, work, join(tools.dir, 'bin')]);
-  for (const disk of readdirSync(work).filter((name) => name.endsWith('.disk'))) {
-    rmSync(join(work, disk));
+  for (const disk of readdirSync(work).filter((name) => /\.disk$|^disks$/.test(name))) {
+    rmSync(join(work, disk), { recursive: true });
   }
 }
