@@ -48,7 +48,7 @@ listing() {
 	(
 		cd "$root" || exit
 		find . \( -path ./proc -o -path ./dev -o -path ./sys -o -path ./tmp -o -path ./run -o -path ./var/cache -o -path ./var/log \
-			-o -path ./var/lib/apt -o -path ./var/lib/dpkg -o -path './var/lib/dkms/mok.*' \) -prune -o -printf '%p %y %m %l\n'
+			-o -path ./var/lib/apt -o -path ./var/lib/dpkg -o -path './var/lib/dkms/mok.*' -o -name __pycache__ \) -prune -o -printf '%p %y %m %l\n'
 		find etc -type f -exec sha256sum {} +
 	) | sort >"$1"
 }
