@@ -140,6 +140,6 @@ else
 	(cd / && names) >after
 	diff before after || fail "something is left"
 	for path in /run/dbd /etc/dbd; do [ ! -e $path ] || fail "$path is left"; done
-	eq "units" "" "$(systemctl list-unit-files --no-legend 'dbd-reload*' 'dbd-check*')"
+	eq "units" "" "$(systemctl list-unit-files --no-legend 'dbd-reload*' 'dbd-check*' || true)"
 fi
 say "passed"
