@@ -34,6 +34,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "uapi/dattobd.h"
+#include "random.h"
 
 #define THREADS 3
 #define RACERS 4
@@ -86,16 +87,12 @@ static void die(const char *fmt, ...)
 
 static uint64_t next(struct caller *c)
 {
-	uint64_t x = c->rng += 0x9e3779b97f4a7c15ULL;
-
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebULL;
-	return x ^ x >> 31;
+	return random_next(&c->rng);
 }
 
 static uint64_t below(struct caller *c, uint64_t n)
 {
-	return next(c) % n;
+	return random_below(&c->rng, n);
 }
 
 static uint64_t pick(struct caller *c, const uint64_t *from, size_t n)

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include "random.h"
 
 #define SECTOR 512
 #define MAX_SECTORS 512 /* one bio: what fails, fails as a whole */
@@ -23,11 +24,7 @@ static uint64_t state;
 
 static uint64_t below(uint64_t n)
 {
-	uint64_t x = state += 0x9e3779b97f4a7c15ULL;
-
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebULL;
-	return (x ^ x >> 31) % n;
+	return random_below(&state, n);
 }
 
 int main(int argc, char **argv)

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "random.h"
 
 #define BLOCK 4096
 
@@ -19,11 +20,7 @@ static uint64_t state;
 
 static uint64_t below(uint64_t n)
 {
-	uint64_t x = state += 0x9e3779b97f4a7c15ULL;
-
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebULL;
-	return (x ^ x >> 31) % n;
+	return random_below(&state, n);
 }
 
 /* Where block @n of the file is. */

@@ -100,15 +100,6 @@ uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-uint64_t rng_next(struct rng *r)
-{
-	uint64_t x = r->state += 0x9e3779b97f4a7c15ULL;
-
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebULL;
-	return x ^ x >> 31;
-}
-
 uint64_t rng_size(struct rng *r, uint64_t max)
 {
 	unsigned int bits = 63 - (unsigned int)__builtin_clzll(max);
@@ -166,7 +157,7 @@ static void lost_unless(int ret, int *lost, const char *what)
 static void choices_of(unsigned int step)
 {
 	rng.state = (config.seed << 24) + step;
-	rng_next(&rng);
+	random_next(&rng.state);
 }
 
 static void take(int quiet, uint64_t mib, int new_series)

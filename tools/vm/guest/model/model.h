@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
+#include "../random.h"
 
 #define SECTOR 512
 #define BLOCK 4096
@@ -21,10 +22,9 @@ uint64_t now_ns(void);
 struct rng {
 	uint64_t state;
 };
-uint64_t rng_next(struct rng *r);
 static inline uint64_t rng_below(struct rng *r, uint64_t n)
 {
-	return rng_next(r) % n;
+	return random_below(&r->state, n);
 }
 static inline int chance(struct rng *r, unsigned int percent)
 {
