@@ -122,6 +122,7 @@ export default defineKernel({
       ),
       ...module(
         'BLK_DEV_NULL_BLK',
+        'BLK_DEV_NBD',
         'SCSI_DEBUG',
         'MD_RAID0',
         'MD_RAID1',

@@ -24,6 +24,8 @@ export interface StressRun extends CaseResult {
   readonly seed: number;
   /** What the case counted, by name. */
   readonly stats: Readonly<Record<string, number>>;
+  /** What the case measured several times, by name. */
+  readonly samples: Readonly<Record<string, readonly number[]>>;
 }
 
 export async function stress(options: StressOptions): Promise<number> {
@@ -90,7 +92,7 @@ async function oneRound(
   });
   return results.map((result) => {
     const log = readFileSync(join(directory, name, result.name, 'log'), 'utf8');
-    return { ...result, seed, stats: parseStats(log) };
+    return { ...result, seed, stats: parseStats(log), samples: parseSamples(log) };
   });
 }
 
@@ -111,12 +113,26 @@ export function parseStats(log: string): Record<string, number> {
   return stats;
 }
 
+/** Lines `sample NAME: NUMBER`, in their order. */
+export function parseSamples(log: string): Record<string, number[]> {
+  const samples: Record<string, number[]> = {};
+  for (const [, name = '', value] of log.matchAll(/^sample (.+): (\d+)$/gm)) {
+    samples[name] ??= [];
+    samples[name].push(Number(value));
+  }
+  return samples;
+}
+
+function median(numbers: readonly number[]): number {
+  return [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0;
+}
+
 export function replayCommand(run: StressRun, seconds: number): string {
   const suite = run.name.replace(/^stress-/, '');
   return `npm run test:stress -- --kernel ${run.kernel} --suite ${suite} --seed ${run.seed} --seconds ${seconds}`;
 }
 
-/** Markdown: what ran, for how long, from which seeds, and the sum of what each suite counted. */
+/** Markdown: what ran, for how long, from which seeds, the sum of what each suite counted, the median of what it measured. */
 export function stressTable(runs: readonly StressRun[]): string {
   const suites = [...new Set(runs.map((run) => run.name))].sort();
   const parts = suites.map((suite) => {
@@ -131,10 +147,14 @@ export function stressTable(runs: readonly StressRun[]): string {
         .join('\n'),
     );
     const stats = Object.entries(sums).map(([name, n]) => `| ${name} | ${n} |\n`);
+    const names = new Set(mine.flatMap((run) => Object.keys(run.samples)));
+    const medians = [...names].map(
+      (name) => `| ${name}, median | ${median(mine.flatMap((run) => run.samples[name] ?? []))} |\n`,
+    );
     const seconds = mine.reduce((sum, run) => sum + run.seconds, 0);
     return [
       `## ${suite}\n\n${mine.length} runs, ${(seconds / 60).toFixed(1)} minutes\n\n`,
-      `| counted | |\n| --- | --- |\n${stats.join('')}\n`,
+      `| counted | |\n| --- | --- |\n${stats.join('')}${medians.join('')}\n`,
       `| kernel | seed | time | |\n| --- | --- | --- | --- |\n${rows.join('')}\n`,
     ].join('');
   });

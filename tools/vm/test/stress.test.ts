@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { parseStats, replayCommand, roundSeed, stressCases, stressTable } from '../src/stress.js';
+import {
+  parseSamples,
+  parseStats,
+  replayCommand,
+  roundSeed,
+  stressCases,
+  stressTable,
+} from '../src/stress.js';
 
 const run = (kernel: string, seed: number, failures: string[] = []) => ({
   name: 'stress-model@xfs',
@@ -8,6 +15,7 @@ const run = (kernel: string, seed: number, failures: string[] = []) => ({
   seconds: 61.2,
   failures,
   stats: { 'blocks compared': 1000, cycles: 2 },
+  samples: { 'extra blocks': seed === 77 ? [9, 1] : [3] },
 });
 
 describe('stress', () => {
@@ -30,6 +38,13 @@ describe('stress', () => {
     });
   });
 
+  it('keeps what a case measured', () => {
+    expect(parseSamples('sample a: 2\nsample b: 7\nsamples: 1\nsample a: 1')).toEqual({
+      a: [2, 1],
+      b: [7],
+    });
+  });
+
   it('gives each round and kernel a seed of its own, the same for the same', () => {
     const seeds = [0, 1, 2].flatMap((round) => ['a', 'b'].map((k) => roundSeed(7, round, k)));
     expect(new Set(seeds).size).toBe(6);
@@ -42,7 +57,7 @@ describe('stress', () => {
     );
   });
 
-  it('reports sums, seeds and kernels', () => {
+  it('reports sums, medians, seeds and kernels', () => {
     expect(stressTable([run('old-1.0', 77), run('new-2.0', 78, ['blocks differ'])])).toBe(
       [
         '## stress-model@xfs',
@@ -53,6 +68,7 @@ describe('stress', () => {
         '| --- | --- |',
         '| blocks compared | 2000 |',
         '| cycles | 4 |',
+        '| extra blocks, median | 3 |',
         '',
         '| kernel | seed | time | |',
         '| --- | --- | --- | --- |',

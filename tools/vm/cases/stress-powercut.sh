@@ -1,0 +1,169 @@
+# Power cuts of a disk that loses what it was not told to flush, see guest/powerdisk.c: at drawn instants of a
+# busy time, in all modes, the device is taken up again as at a boot, and every block that differs from the
+# snapshot is in the map.
+# disks: 192M
+# fs: ext4 xfs
+# slow: xfs
+# start: none
+# timeout: 400
+# dmesg-allow: nbd0.*(shutting down|[Rr]eceive control failed)
+
+. /share/guest/stress.sh 40
+RANDOM=$STRESS_SEED
+DISK=/dev/nbd0 WRITES=/tmp/writes
+bytes=$(dev_bytes $DISK1)
+marked=0 changed=0 cuts=0 entries=0
+
+entries() { powerdisk entries $WRITES; }
+
+# prepare MODE: the first snapshot, of what is on the disk by then; COW files of this size.
+prepare() {
+	powerdisk serve $DISK "$bytes" $WRITES &
+	server=$!
+	wait_for 20 [ -e /sys/block/nbd0/pid ]
+	make_fs_4k $DISK
+	mount_fs $DISK $MNT
+	for i in 0 1 2 3 4 5 6 7; do random_file $MNT/$i 5; done
+	mkdir $MNT/.dbd
+	ln -s /cow1 $MNT/.dbd/live
+	sync
+	expect_ok dattoctl setup $DISK $MNT/cow1 0 $1
+	first=$(entries)
+	hash_dev /dev/datto0 /tmp/before
+	blkcmp extents $MNT/cow1 >/tmp/own
+}
+
+# As dbdctl does it.
+next_snapshot() {
+	ln -s /cow2 $MNT/.dbd/next
+	expect_ok dattoctl trans-snap $MNT/cow2 0 48
+	blkcmp extents $MNT/cow2 >>/tmp/own
+	ln -s /cow2 $MNT/.dbd/new
+	mv -T $MNT/.dbd/new $MNT/.dbd/live
+	rm $MNT/.dbd/next
+}
+
+# The machine went down in order, and was up again just now.
+reboot() {
+	umount $MNT
+	unload_module
+	load_module intent_idle_seconds=1
+	expect_ok dattoctl resume $DISK /.dbd/live 0 /.dbd/next
+	mount_fs $DISK $MNT
+	expect_device 0 2 0
+	first=$(entries)
+}
+
+# Some regions rest, others are written to by several at once: the log gets them and is rid of them.
+writer() {
+	local modes=(direct buffered mmap dsync) end=$((SECONDS + $1))
+	RANDOM=$2
+	while [ $SECONDS -lt $end ]; do
+		records write -m ${modes[RANDOM % 4]} -n $((RANDOM % 8 + 1)) -b 64 -r $RANDOM $MNT/$((RANDOM % 8)) 5 >/dev/null
+		case $((RANDOM % 6)) in
+		0) random_file $MNT/new$2 2 && rm $MNT/new$2 ;;
+		1) mkdir -p $MNT/dir/$RANDOM ;;
+		2) sleep 0.$RANDOM ;;
+		esac
+	done
+}
+
+load() {
+	local pids=() pid
+	records write -m direct -t $1 -p 20 -b 16 -r $RANDOM $MNT/0 5 >/dev/null &
+	pids+=($!)
+	for _ in 1 2 3; do
+		writer $1 $RANDOM &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do wait $pid; done
+}
+
+busy() {
+	load $1
+	if [ $mode = transition ]; then
+		load $1 &
+		next_snapshot
+		wait $!
+	fi
+	last=$(entries)
+	entries=$((entries + last - first))
+}
+
+# The device is done with; its writes are kept.
+put_away() {
+	expect_ok dattoctl destroy 0
+	umount $MNT
+	kill $server
+	wait $server
+	wait_for 20 [ ! -e /sys/block/nbd0/pid ]
+	# With a second COW file there are two logs.
+	[ $mode = transition ] || powerdisk order $WRITES $first $last /tmp/own "$bytes" || fail "writes in the wrong order"
+}
+
+# count_blocks RUNS...: those that are no COW file's.
+count_blocks() {
+	cat "$@" | awk 'NR == FNR { for (b = $1; b < $1 + $2; b++) own[b] = 1; next }
+		{ for (b = $1; b < $1 + $2; b++) if (!(b in own)) { own[b] = 1; n++ } } END { print n + 0 }' /tmp/own.all -
+}
+
+one_cut() {
+	local cow m d
+	say "cut $((cuts + 1)), $mode"
+	powerdisk cut $WRITES $first $last $((RANDOM * 32768 + RANDOM)) /tmp/own $DISK1
+	expect_ok dattoctl resume $DISK1 /.dbd/live 0 /.dbd/next
+	mount_fs $DISK1 $MNT
+	[ "$(info 0 state) $(info 0 error)" = "2 0" ] || fail "not taken up: $(dattoctl failure 0 | xargs)"
+	cow=$(info 0 cow)
+	expect_ok dattoctl trans-snap $MNT/cow3 0 8
+	hash_dev /dev/datto0 /tmp/after
+	blkcmp extents $MNT/cow3 | cat /tmp/own - >/tmp/own.all
+	cowmap check $MNT$cow "$bytes"
+	cowmap runs $MNT$cow "$bytes" >/tmp/marked
+	if [ $cow = /cow2 ]; then
+		cowmap check $MNT/cow1 "$bytes"
+		cowmap runs $MNT/cow1 "$bytes" >>/tmp/marked
+	fi
+	expect_same -x /tmp/marked -x /tmp/own.all /tmp/before /tmp/after
+	blkcmp cmp -x /tmp/own.all /tmp/before /tmp/after >/tmp/differing || true
+	m=$(count_blocks /tmp/marked) d=$(count_blocks /tmp/differing)
+	[ $d -gt 0 ] || [ $mode = reload ] || fail "nothing differs"
+	echo "sample extra blocks, per mille of the device: $(((m - d) * 1000 / (bytes / 4096)))"
+	[ $d = 0 ] || echo "sample extra blocks, percent of what changed: $(((m - d) * 100 / d))"
+	expect_ok dattoctl destroy 0
+	umount $MNT
+	[ $((cuts % 4)) != 0 ] || check_fs $DISK1
+	cuts=$((cuts + 1)) marked=$((marked + m)) changed=$((changed + d))
+}
+
+modprobe nbd nbds_max=1
+load_module intent_idle_seconds=1
+modes=(incremental snapshot transition reload)
+end=$((SECONDS + STRESS_SECONDS))
+turn=$STRESS_SEED
+while :; do
+	mode=${modes[turn++ % 4]}
+	say "$mode"
+	case $mode in
+	snapshot) prepare 64 ;;
+	*)
+		prepare 16
+		expect_ok dattoctl trans-inc 0
+		;;
+	esac
+	[ $mode != reload ] || reboot
+	busy $((STRESS_SECONDS < 100 ? 5 : 8))
+	put_away
+	rest=$((SECONDS + STRESS_SECONDS / 6))
+	for n in 1 2 3 4 5 6 7 8 9 10 11 12; do
+		one_cut
+		[ $n = 1 ] || [ $SECONDS -lt $rest ] || break
+	done
+	[ $SECONDS -lt $end ] || break
+done
+expect_untouched
+modprobe -r nbd
+echo "stat cuts: $cuts"
+echo "stat writes that the cuts were drawn from: $entries"
+echo "stat blocks that differed: $changed"
+echo "stat blocks that were marked: $marked"
