@@ -153,7 +153,7 @@ static void write_one(struct writer *w, const void *buf, size_t n, uint64_t at)
 	if (w->map)
 		memcpy(w->map + at - w->o->offset, buf, n);
 	else if (is(w->o, "uring"))
-		uring_write(&w->ring, w->fd, buf, (uint32_t)n, at);
+		uring_write(&w->ring, w->fd, buf, (uint32_t)n, at, 0);
 	else
 		put(w->fd, buf, n, (off_t)at);
 	if (is(w->o, "range") && sync_file_range(w->fd, (off_t)at, (off_t)n, SYNC_FILE_RANGE_WAIT_BEFORE |

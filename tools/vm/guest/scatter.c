@@ -44,7 +44,7 @@ static int put_blocks(int fd, uint64_t from, uint64_t blocks, uint64_t count)
 		return fail("memory", ENOMEM);
 	memset(buf, 0x5a, BLOCK);
 	for (uint64_t i = 0; i < count; i++) {
-		uring_write(&ring, fd, buf, BLOCK, nth(i, from, blocks) * BLOCK);
+		uring_write(&ring, fd, buf, BLOCK, nth(i, from, blocks) * BLOCK, 0);
 		if (ring.in_flight == DEPTH || i + 1 == count)
 			ret = uring_wait(&ring);
 		if (ret)

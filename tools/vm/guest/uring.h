@@ -48,11 +48,9 @@ static inline int uring_open(struct uring *r, unsigned int depth)
 	return 0;
 }
 
-/* Submits what is queued and waits for all; -EIO if a write was short, or the error of one. */
-static inline int uring_wait(struct uring *r)
+/* Submits what is queued. */
+static inline int uring_submit(struct uring *r)
 {
-	int ret = 0;
-
 	while (r->queued) {
 		long n = syscall(__NR_io_uring_enter, r->fd, r->queued, 0, 0, NULL, 0);
 
@@ -61,29 +59,45 @@ static inline int uring_wait(struct uring *r)
 		if (n > 0)
 			r->queued -= (unsigned int)n;
 	}
-	while (r->in_flight) {
-		uint32_t head = *r->cq_head;
+	return 0;
+}
 
-		if (head == __atomic_load_n(r->cq_tail, __ATOMIC_ACQUIRE)) {
-			if (syscall(__NR_io_uring_enter, r->fd, 0, 1, IORING_ENTER_GETEVENTS, NULL, 0) < 0 &&
-			    errno != EINTR)
-				return -errno;
-			continue;
-		}
-		const struct io_uring_cqe *cqe = &r->cqes[head & *r->cq_mask];
+/* Waits for one and says which; -EIO if it was short, or its error. */
+static inline int uring_next(struct uring *r, uint32_t *tag)
+{
+	const struct io_uring_cqe *cqe;
+	uint32_t head = *r->cq_head;
+	int ret = 0;
 
-		if (cqe->res < 0)
-			ret = cqe->res;
-		else if ((uint64_t)cqe->res != cqe->user_data)
-			ret = -EIO;
-		__atomic_store_n(r->cq_head, head + 1, __ATOMIC_RELEASE);
-		r->in_flight--;
-	}
+	while (head == __atomic_load_n(r->cq_tail, __ATOMIC_ACQUIRE))
+		if (syscall(__NR_io_uring_enter, r->fd, 0, 1, IORING_ENTER_GETEVENTS, NULL, 0) < 0 &&
+		    errno != EINTR)
+			return -errno;
+	cqe = &r->cqes[head & *r->cq_mask];
+	*tag = (uint32_t)(cqe->user_data >> 32);
+	if (cqe->res < 0)
+		ret = cqe->res;
+	else if ((uint32_t)cqe->res != (uint32_t)cqe->user_data)
+		ret = -EIO;
+	__atomic_store_n(r->cq_head, head + 1, __ATOMIC_RELEASE);
+	r->in_flight--;
 	return ret;
 }
 
-/* Queues one. The buffer is the kernel's until uring_wait(); at most @depth before that. */
-static inline void uring_write(struct uring *r, int fd, const void *buf, uint32_t n, uint64_t at)
+/* Submits what is queued and waits for all; the error of one, if there was any. */
+static inline int uring_wait(struct uring *r)
+{
+	int ret = uring_submit(r);
+	uint32_t tag;
+
+	while (!ret && r->in_flight)
+		ret = uring_next(r, &tag);
+	return ret;
+}
+
+/* Queues one, to be known by @tag. The buffer is the kernel's until it is done; at most @depth at once. */
+static inline void uring_write(struct uring *r, int fd, const void *buf, uint32_t n, uint64_t at,
+			       uint32_t tag)
 {
 	uint32_t tail = *r->sq_tail, slot = tail & *r->sq_mask;
 	struct io_uring_sqe *sqe = &r->sqes[slot];
@@ -94,7 +108,7 @@ static inline void uring_write(struct uring *r, int fd, const void *buf, uint32_
 	sqe->off = at;
 	sqe->addr = (uint64_t)(uintptr_t)buf;
 	sqe->len = n;
-	sqe->user_data = n;
+	sqe->user_data = (uint64_t)tag << 32 | n;
 	r->sq_array[slot] = slot;
 	__atomic_store_n(r->sq_tail, tail + 1, __ATOMIC_RELEASE);
 	r->queued++;

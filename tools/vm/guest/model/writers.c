@@ -185,7 +185,7 @@ static void do_uring(struct writer *w, const struct op *op)
 
 	for (unsigned int r = 0; r < op->nr; r++)
 		uring_write(&w->ring, fd, w->buf[r], (uint32_t)(op->range[r].count * SECTOR),
-			    offset(w, op->range[r].first));
+			    offset(w, op->range[r].first), 0);
 	errno = -uring_wait(&w->ring);
 	check(w, !errno, "io_uring");
 }

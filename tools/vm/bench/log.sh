@@ -1,0 +1,56 @@
+# What the write-intent log costs: random direct writes of 4 KiB to a file on a tracked ext4, with the log
+# and without, in alternating rounds; regions that are in the log by now, and the first write to each, apart.
+#
+#   npm run bench:log -- [--kernel NAME] [--env ROUNDS=6] [--env SECONDS_EACH=5]
+#
+# Prints the medians over all rounds, and how the log compares to none.
+set -Eeuo pipefail
+. /share/guest/lib.sh
+FS=ext4 MIB=256 rounds=${ROUNDS:-6} seconds=${SECONDS_EACH:-5}
+
+# measure LOG NAME ARGUMENT...
+measure() {
+	local log=$1 name=$2
+	shift 2
+	echo "$name $log $(latency "$@" -r $RANDOM $MNT/data)" | tee -a results
+}
+
+round() {
+	local log=$1
+	echo $log >/sys/module/dattobd/parameters/intent_log
+	expect_ok dattoctl setup $DISK1 $MNT/cow 0 16 >&2
+	expect_ok dattoctl trans-inc 0 >&2
+	measure $log first-touch-1 -f 0 -n $((MIB / 2))
+	measure $log first-touch-32 -q 32 -f $((MIB / 2)) -n $((MIB / 2))
+	measure $log steady-1 -t $seconds
+	measure $log steady-32 -q 32 -t $seconds
+	expect_ok dattoctl destroy 0 >&2
+}
+
+# The middle one, or the mean of both.
+median() { sort -n | awk '{ v[NR] = $1 } END { print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'; }
+
+# of NAME LOG COLUMN
+of() { awk -v name="$1" -v log_="$2" -v col="$3" '$1 == name && $2 == log_ { print $col }' results | median; }
+
+load_module intent_idle_seconds=3600
+make_fs $DISK1
+mount_fs $DISK1 $MNT
+random_file $MNT/data $MIB
+: >results
+for ((i = 0; i < rounds; i++)); do
+	if [ $((i % 2)) = 0 ]; then order="N Y"; else order="Y N"; fi
+	for log in $order; do round $log; done
+done
+umount $MNT
+unload_module
+printf '\n%-32s%12s%12s%10s\n' "medians of $rounds rounds" "no log" "log" "ratio"
+for name in first-touch-1 first-touch-32 steady-1 steady-32; do
+	column=3
+	for what in "writes a second" "mean latency, us" "99th percentile, us"; do
+		off=$(of $name N $column) on=$(of $name Y $column)
+		awk -v what="$name ${what}" -v off="$off" -v on="$on" \
+			'BEGIN { printf "%-32s%12.0f%12.0f%10.3f\n", what, off, on, on / off }'
+		column=$((column + 1))
+	done
+done
