@@ -34,21 +34,6 @@ static void apply_some(uint8_t *disk, const struct entry *e, const uint8_t *torn
 	}
 }
 
-static uint8_t *read_runs(const char *name, uint64_t blocks)
-{
-	uint8_t *set = memory(blocks);
-	FILE *f = fopen(name, "r");
-	uint64_t start, count;
-
-	if (!f)
-		die("%s", name);
-	while (fscanf(f, "%" SCNu64 " %" SCNu64, &start, &count) == 2)
-		for (uint64_t b = start; b < start + count && b < blocks; b++)
-			set[b] = 1;
-	fclose(f);
-	return set;
-}
-
 static int touches(const struct entry *e, const uint8_t *set)
 {
 	for (uint64_t b = e->at / BLOCK; b * BLOCK < e->at + e->bytes; b++)

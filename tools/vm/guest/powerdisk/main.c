@@ -77,6 +77,21 @@ struct log load(const char *name)
 	return log;
 }
 
+uint8_t *read_runs(const char *name, uint64_t blocks)
+{
+	uint8_t *set = memory(blocks);
+	FILE *f = fopen(name, "r");
+	uint64_t start, count;
+
+	if (!f)
+		die("%s", name);
+	while (fscanf(f, "%" SCNu64 " %" SCNu64, &start, &count) == 2)
+		for (uint64_t b = start; b < start + count && b < blocks; b++)
+			set[b] = 1;
+	fclose(f);
+	return set;
+}
+
 static uint64_t number(const char *text)
 {
 	return strtoull(text, NULL, 10);

@@ -156,17 +156,11 @@ static uint64_t check(struct state *s, const struct log *log, uint64_t i)
 int check_order(const struct log *log, uint64_t first, uint64_t last, const char *runs, uint64_t bytes)
 {
 	struct state s = { .blocks = bytes / BLOCK };
-	uint64_t lost = 0, start, count, i;
-	FILE *f = fopen(runs, "r");
+	uint64_t lost = 0, i;
 
-	if (!f)
-		die("%s", runs);
 	s.disk = memory(bytes);
 	s.written = memory(s.blocks);
-	s.own = memory(s.blocks);
-	while (fscanf(f, "%" SCNu64 " %" SCNu64, &start, &count) == 2)
-		memset(s.own + start, 1, count);
-	fclose(f);
+	s.own = read_runs(runs, s.blocks);
 	find_place(&s, runs);
 	for (i = 0; i < first; i++)
 		settle(&s, log, i);

@@ -26,6 +26,8 @@ void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 /* Zeros. */
 void *memory(uint64_t bytes);
 struct log load(const char *name);
+/* A byte for each block, 1 for those in the file's "start count" lines. */
+uint8_t *read_runs(const char *name, uint64_t blocks);
 
 int serve_disk(const char *device, uint64_t bytes, const char *log);
 int cut(const struct log *log, uint64_t first, uint64_t last, uint64_t seed, const char *runs,
