@@ -1,14 +1,14 @@
 #!/bin/bash
 # Boots a VM whose root file system is the tracked one, with Debian's own initramfs (initramfs-tools) and systemd,
 # what `make install` installs, and nothing of the harness's in between: a first snapshot, a reboot by
-# systemd, one more, a power cut while files are written, and increments chained over all of it.
+# systemd, one more, power cuts while files are written, and increments chained over all of it.
 #
-#   boot/test/root.sh [KERNEL]       debian-6.12 or forky-7.2, of tools/vm; they have systemd
+#   boot/test/root.sh [KERNEL [CUTS]]   debian-6.12 or forky-7.2, of tools/vm; they have systemd. CUTS: 1
 #
-# Needs root, and what tools/vm needs. Some ten minutes.
+# Needs root, and what tools/vm needs. Some ten minutes, and two for each further cut.
 set -Eeuo pipefail
 
-kernel=${1:-debian-6.12}
+kernel=${1:-debian-6.12} cuts=${2:-1}
 repo=$(realpath "$(dirname "$0")/../..")
 work=$(mktemp -d /var/tmp/dbd-root.XXXXXX)
 qemu=
@@ -64,22 +64,22 @@ done
 mke2fs -q -t ext4 -U "$uuid" -d "$root" "$work/disk" 1200M
 umount "$root"
 
-for boot in 1 2 3 4; do
+for ((boot = 1; boot <= 3 + cuts; boot++)); do
 	say "boot $boot"
 	rm -f "$work/share/cut"
-	[ $boot != 3 ] || touch "$work/share/cut"
+	[ $boot -lt 3 ] || [ $boot -gt $((2 + cuts)) ] || touch "$work/share/cut"
 	machine_start $boot "$rootfs/root/boot/vmlinuz-$version" "$work/initrd" "$uuid" "$work/disk"
-	if [ $boot = 3 ]; then
+	if [ -e "$work/share/cut" ]; then
 		for _ in {1..300}; do
 			[ ! -e "$work/share/passed" ] || break
 			grep -qx FAILED "$work/share/log" && break
 			sleep 2
 		done
-		sleep 5
+		sleep $((RANDOM % 10)).$RANDOM
 		kill -KILL $qemu
 	fi
 	machine_wait 1800
 	machine_passed $boot
 done
 cat "$work/share/log"
-say "PASSED"
+say "PASSED, $cuts power cuts"
