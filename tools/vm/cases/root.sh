@@ -21,7 +21,7 @@ done
 for dir in usr dev proc sys share etc; do mount --rbind /$dir $dir; done
 mkdir -p opt/dbd
 mount --bind /share/guest/bin opt/dbd
-pivot_root . old
+mntapi pivot . old
 cd /
 umount -l old
 exec bash -Eeuo pipefail -s

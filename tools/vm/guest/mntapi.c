@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Mounts by either of the kernel's two interfaces, whatever this suite's mount(8) uses.
+ * Mounts by either of the kernel's two interfaces, whatever this suite's mount(8) uses; and pivot_root,
+ * whether or not this suite has that program.
  *
  *   mntapi old|new mount FSTYPE DEVICE DIR [ro]
  *   mntapi old|new remount DIR ro|rw
+ *   mntapi pivot NEW_ROOT DIR
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -71,6 +73,8 @@ int main(int argc, char **argv)
 			      "remount");
 		else
 			new_remount(argv[3], ro);
+	} else if (argc == 4 && !strcmp(argv[1], "pivot")) {
+		check(syscall(SYS_pivot_root, argv[2], argv[3]), "pivot_root");
 	} else {
 		fprintf(stderr, "usage: see the source\n");
 		return 2;
