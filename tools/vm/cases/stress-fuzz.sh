@@ -16,6 +16,7 @@ for dir in $MNT /mnt/b; do
 	mkdir -p $dir/dir/deep
 	ln -s dir $dir/link
 	echo content >$dir/file
+	echo content >$dir/spare
 done
 random_file $MNT/data 16
 places=$(mktemp -d)

@@ -416,7 +416,8 @@ static void make_places(const char *dir)
 	for (unsigned int i = 0; i < nr_origins; i++) {
 		add_path("%s", origins[i].device);
 		add_path("%s", origins[i].mount);
-		add_path("%s/file", origins[i].mount);
+		/* A call that is accepted makes a COW file of it. */
+		add_path("%s/spare", origins[i].mount);
 		add_path("%s/dir/deep", origins[i].mount);
 		add_path("%s/link", origins[i].mount);
 	}
