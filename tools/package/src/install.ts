@@ -6,7 +6,7 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { prepareHost } from '../../vm/src/host.js';
+import { installMissing, prepareHost } from '../../vm/src/host.js';
 import { loadKernel } from '../../vm/src/kernel.js';
 import { buildGuestTools } from '../../vm/src/kmod.js';
 import { ensureRootFs } from '../../vm/src/rootfs.js';
@@ -36,6 +36,11 @@ for (const debian of values.debian) {
   if (KERNELS[debian] === undefined) throw new Error(`there is no test of Debian ${debian}`);
 }
 await prepareHost();
+await installMissing([
+  ['/sbin/mke2fs', 'e2fsprogs'],
+  ['/usr/bin/rpm', 'rpm'],
+  ['/usr/bin/systemctl', 'systemd'],
+]);
 const release = releaseIn(resolve('.')) ?? makePackages('HEAD', resolve('.'));
 const older = buildOlder(release);
 for (const debian of values.debian) await testOn(debian);
