@@ -25,6 +25,8 @@ image_is_snapshot() {
 	expect_same -x $ACTIVITY/own $IMAGE /dev/datto0
 }
 
+# Inode tables that ext4 zeroes when it likes are as large as the COW file.
+[ $FS = xfs ] || mount -o remount,noinit_itable $MNT
 say "first snapshot and full copy"
 expect_ok dattoctl setup $DISK1 $MNT/cow1 0 20
 dd if=/dev/datto0 of=$IMAGE bs=1M 2>/dev/null
