@@ -151,7 +151,7 @@ u64 cow_extents_map(const struct cow_extents *ext, u64 pos, u64 *len)
 {
 	const struct cow_extent *list, *e;
 	unsigned int lo = 0, hi;
-	u64 disk;
+	u64 disk, end;
 
 	rcu_read_lock();
 	/* The number, then the list: pairs with cow_extents_replace(). */
@@ -167,7 +167,8 @@ u64 cow_extents_map(const struct cow_extents *ext, u64 pos, u64 *len)
 			hi = mid;
 	}
 	e = &list[lo];
-	*len = min(*len, e->logical + e->length - pos);
+	end = e->logical + e->length;
+	*len = pos < end ? min(*len, end - pos) : 0;
 	disk = e->physical + (pos - e->logical);
 	rcu_read_unlock();
 	return disk;

@@ -59,7 +59,7 @@ int cow_extents_verify(const struct cow_extents *ext, struct file *file,
 
 /*
  * Device offset of file offset @pos, in bytes; *@len is cut to what is
- * contiguous there. The range must lie within the file. Any context.
+ * contiguous there, to 0 behind the file's end. Any context.
  */
 u64 cow_extents_map(const struct cow_extents *ext, u64 pos, u64 *len);
 

@@ -83,7 +83,7 @@ static int read_saved(struct snap_disk *disk, struct bio *bio, const struct bvec
 	struct dbd_snap *snap = disk->snap;
 	u64 end = block + DIV_ROUND_UP_ULL(skip + *len, COW_BLOCK_SIZE);
 	u64 saved_end = dbd_map_next_clear(snap->map, block, end);
-	u64 cow = 0, next, b;
+	u64 cow = 0, next, b, pos;
 	int ret;
 
 	for (b = block; b < saved_end; b++) {
@@ -99,9 +99,16 @@ static int read_saved(struct snap_disk *disk, struct bio *bio, const struct bvec
 	if (b == block) /* no entry: the snapshot has failed */
 		return -EIO;
 	*len = min(*len, ((b - block) << COW_BLOCK_SHIFT) - skip);
-	return read_part(disk, bio, iter,
-			 cow_extents_map(&snap->cow->extents, (cow << COW_BLOCK_SHIFT) + skip, len),
-			 *len);
+	/* Not among the arguments of read_part(): *len may be looked at first there. */
+	pos = cow_extents_map(&snap->cow->extents, (cow << COW_BLOCK_SHIFT) + skip, len);
+	/* What is in the index was on the disk, where anything may have happened to it. */
+	if (!*len || cow > U64_MAX >> COW_BLOCK_SHIFT ||
+	    cow < snap->cow->layout.data_offset >> COW_BLOCK_SHIFT) {
+		dbd_err("datto%u: block %llu is at no block %llu of the COW file: its index is damaged",
+			snap->minor, block, cow);
+		return -EIO;
+	}
+	return read_part(disk, bio, iter, pos, *len);
 }
 
 /*
