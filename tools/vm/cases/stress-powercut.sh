@@ -1,4 +1,4 @@
-# Power cuts of a disk that loses what it was not told to flush, see guest/powerdisk.c: at drawn instants of a
+# Power cuts of a disk that loses what it was not told to flush, see guest/powerdisk/: at drawn instants of a
 # busy time, in all modes, the device is taken up again as at a boot, and every block that differs from the
 # snapshot is in the map.
 # disks: 192M
