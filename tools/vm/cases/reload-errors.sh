@@ -92,6 +92,32 @@ expect_ok dattoctl destroy 0
 dd if=/tmp/cut of=$DISK1 bs=4096 seek=$header oflag=direct conv=notrunc 2>/dev/null
 refused inc /cow -22
 
+say "a crash before anything was changed since the mount"
+leave inc
+expect_ok dattoctl reload-inc $DISK1 /cow 0
+mount_fs $DISK1 $MNT
+expect_device 0 2 0
+dd if=$DISK1 of=$DISK2 bs=1M iflag=direct oflag=direct status=none
+umount $MNT
+expect_ok dattoctl destroy 0
+crash() { dd if=$DISK2 of=$DISK1 bs=1M iflag=direct oflag=direct status=none; }
+crash
+expect_ok dattoctl reload-inc $DISK1 /cow 0
+mount_fs $DISK1 $MNT
+expect_device 0 2 0
+umount $MNT
+expect_ok dattoctl destroy 0
+say "but not after it was used without the driver"
+for change in true "touch $MNT/unseen"; do
+	crash
+	unload_module
+	mount_fs $DISK1 $MNT
+	$change
+	umount $MNT
+	load_module
+	refused inc /cow -22
+done
+
 say "the file system was used meanwhile without the driver"
 leave inc
 unload_module

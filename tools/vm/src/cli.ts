@@ -1,4 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Case, loadCases } from './cases.js';
@@ -15,6 +16,8 @@ import { parseSize } from './size.js';
 import { isStress, stress } from './stress.js';
 
 const DEFAULT_KERNEL = 'bookworm-6.1';
+/** A VM emulates on one core, and cases wait a good part of their time. */
+const DEFAULT_JOBS = availableParallelism() + 1;
 
 const USAGE = `usage:
   cli.ts build  [--kernel NAME]...                    build the module only; a warning fails
@@ -23,7 +26,8 @@ const USAGE = `usage:
   cli.ts fixtures [--kernel NAME]                     COW files for packages/cow-format, by the real driver
   cli.ts shell  [--kernel NAME] [--disk SIZE]...      a shell in a VM
   cli.ts test   [--kernel NAME]... [--case GLOB]... [--jobs N] [--report FILE] [--quick]
-                                                      --quick: without the slow ones
+                                                      --jobs: how many VMs at a time (default: one more
+                                                      than there are cores); --quick: without the slow ones
   cli.ts matrix [--kernel NAME]... [--case GLOB]... [--jobs N] [--report FILE]
                                                       all cases on all kernels, those of stress only when
                                                       named; FILE.json and the table FILE.md
@@ -44,7 +48,7 @@ async function main(): Promise<number> {
       disk: { type: 'string', multiple: true },
       timeout: { type: 'string', default: '120' },
       module: { type: 'string' },
-      jobs: { type: 'string', default: '2' },
+      jobs: { type: 'string', default: String(DEFAULT_JOBS) },
       quiet: { type: 'boolean', default: false },
       env: { type: 'string', multiple: true },
       keep: { type: 'string' },
@@ -107,14 +111,19 @@ async function main(): Promise<number> {
         shell: false,
       });
     case 'test':
-      return test(kernels, select(values.case, values.quick), Number(values.jobs), values.report);
+      return test(
+        kernels,
+        select(values.case, values.quick),
+        wholeNumber('jobs', values.jobs, 1),
+        values.report,
+      );
     case 'matrix':
       return test(
         values.kernel ?? packagedKernelNames(),
         select(values.case, values.quick).filter(
           (one) => values.case !== undefined || !isStress(one),
         ),
-        Number(values.jobs),
+        wholeNumber('jobs', values.jobs, 1),
         values.report ?? join(repoRoot, 'test-results/matrix.json'),
         true,
       );
@@ -133,8 +142,9 @@ async function main(): Promise<number> {
   }
 }
 
-function wholeNumber(name: string, text: string): number {
-  if (!/^\d+$/.test(text)) throw new Error(`--${name} is a whole number, not "${text}"`);
+function wholeNumber(name: string, text: string, from = 0): number {
+  if (!/^\d+$/.test(text) || Number(text) < from)
+    throw new Error(`--${name} is a whole number from ${from}, not "${text}"`);
   return Number(text);
 }
 
