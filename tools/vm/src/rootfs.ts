@@ -55,8 +55,8 @@ export interface RootFs {
   readonly dir: string;
   readonly root: string;
   readonly version: string;
-  /** Unpacked. */
-  readonly vmlinux: string;
+  /** What QEMU starts. */
+  readonly image: string;
   readonly initramfs: string;
 }
 
@@ -129,13 +129,15 @@ async function build(kernel: Kernel, packages: readonly string[], dir: string): 
 function describe(kernel: Kernel, key: string, dir: string): RootFs {
   const root = join(dir, 'root');
   const version = kernelVersion(kernel, root);
+  const packed = join(root, 'boot', `vmlinuz-${version}`);
   return {
     kernel,
     key,
     dir,
     root,
     version,
-    vmlinux: ensureVmlinux(join(root, 'boot', `vmlinuz-${version}`), join(dir, 'vmlinux')),
+    // Instrumented code cannot run before the packed image's own start has set up memory.
+    image: kernel.source === undefined ? ensureVmlinux(packed, join(dir, 'vmlinux')) : packed,
     initramfs: join(dir, 'initramfs.cpio.gz'),
   };
 }

@@ -200,7 +200,7 @@ export class Vm {
         '-serial',
         'chardev:agent',
       ],
-      ...['-kernel', rootFs.vmlinux, '-initrd', rootFs.initramfs, '-append', append],
+      ...['-kernel', rootFs.image, '-initrd', rootFs.initramfs, '-append', append],
       ...['-device', 'virtio-rng-pci'],
       ...shares.flatMap(([tag, path, mode]) => [
         '-fsdev',
