@@ -12,6 +12,8 @@ export interface KernelDefinition {
   readonly version: RegExp;
   /** Built from sources that one of the packages brings, instead of being in one. */
   readonly source?: KernelSource;
+  /** More for its command line. */
+  readonly append?: string;
 }
 
 export interface KernelSource {

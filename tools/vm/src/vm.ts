@@ -177,6 +177,7 @@ export class Vm {
       'norandmaps tsc=reliable clocksource=tsc',
       // Before the root is there nothing of use is printed, and each line costs.
       'loglevel=4',
+      rootFs.kernel.append ?? '',
     ].join(' ');
     const shares: [string, string, string][] = [
       ['root', rootFs.root, 'readonly=on'],
