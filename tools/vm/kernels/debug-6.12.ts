@@ -20,6 +20,7 @@ export default defineKernel({
   version: /^6\.12\..*-dbd-debug$/,
   // Emulated, and slowed down further, ACPI's tables run into the time limit for their loops.
   append: 'pci=noacpi',
+  slowdown: 5,
   source: {
     tarball: '/usr/src/linux-source-6.12.tar.xz',
     configs: ['x86_64_defconfig', 'kvm_guest.config'],

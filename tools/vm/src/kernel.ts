@@ -14,6 +14,8 @@ export interface KernelDefinition {
   readonly source?: KernelSource;
   /** More for its command line. */
   readonly append?: string;
+  /** So many times a case's time limit may be needed. */
+  readonly slowdown?: number;
 }
 
 export interface KernelSource {

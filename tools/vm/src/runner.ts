@@ -148,7 +148,7 @@ class Seat {
       }
       writeFileSync(join(dir, 'run'), this.#environment(one, boot));
       const consoleBefore = boot > 1 ? 0 : vm.readConsole().length;
-      const limit = Math.ceil(one.timeout * slowness());
+      const limit = Math.ceil(one.timeout * slowness() * (this.#setup.rootFs.kernel.slowdown ?? 1));
       const result = await vm.job(job, limit);
       const printed = vm.readConsole().slice(consoleBefore);
       console += printed;

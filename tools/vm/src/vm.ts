@@ -76,7 +76,7 @@ export class Vm {
       this.#forget();
       this.#deliver(undefined);
     });
-    const line = await this.#line(BOOT_SECONDS);
+    const line = await this.#line(BOOT_SECONDS * (this.#options.rootFs.kernel.slowdown ?? 1));
     if (line !== 'ready') {
       this.kill();
       throw new Error(`the VM did not boot: ${errors}\n${tail(this.readConsole(), 40)}`);
@@ -190,8 +190,17 @@ export class Vm {
     ];
     return [
       // thread=multi reports false oopses when the guest patches its own text. A string instruction is
-      // emulated step by step: not one for each byte.
-      ...['-accel', 'tcg,thread=single', '-cpu', 'max,-erms,-fsrm', '-smp', '2', '-m', MEMORY],
+      // emulated step by step: not one for each byte. KASAN takes addresses of five levels of page tables for wild.
+      ...[
+        '-accel',
+        'tcg,thread=single',
+        '-cpu',
+        'max,-erms,-fsrm,-la57',
+        '-smp',
+        '2',
+        '-m',
+        MEMORY,
+      ],
       ...['-display', 'none', '-monitor', 'none', '-no-reboot', '-net', 'none'],
       ...[
         '-serial',
