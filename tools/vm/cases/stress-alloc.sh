@@ -14,9 +14,8 @@ injected=0 refusals=0 rounds=0 failures=0
 
 for kind in failslab fail_page_alloc; do
 	echo N >$fault/$kind/ignore-gfp-wait
-	echo 0 >$fault/$kind/verbose
 done
-echo 0 >$fault/fail_make_request/verbose
+for kind in $fault/fail*/verbose; do echo 0 >$kind; done
 echo 0 >$fault/fail_page_alloc/min-order
 make_fs $DISK1
 mount_fs $DISK1 $MNT
@@ -27,7 +26,7 @@ sync
 each() {
 	local n out ret
 	for ((n = 1; ; n++)); do
-		out=$(dattoctl -n$n "$@" | sed -n '1p;$p' | xargs)
+		out=$(dattoctl -n$n "$@" | sed -n '1p;$p' | xargs) || true
 		ret=${out%% *}
 		case $ret in
 		OK | [0-9]* | *=*) done_ ;;
