@@ -500,6 +500,23 @@ static int remove_old(const char *name, u64 size)
 	return ret;
 }
 
+/*
+ * An open that fails may have created the file before; nothing was there then. Only what it can
+ * have left is removed: an empty file that nobody may open.
+ */
+static void remove_unopened(const char *name)
+{
+	struct inode *inode;
+	struct path path;
+
+	if (kern_path(name, LOOKUP_FOLLOW, &path))
+		return;
+	inode = d_inode(path.dentry);
+	if (S_ISREG(inode->i_mode) && !(inode->i_mode & 07777) && !i_size_read(inode))
+		unlink_dentry(path.dentry);
+	path_put(&path);
+}
+
 static int set_path(struct cow_file *cow, struct file *file)
 {
 	char *buf = kmalloc(PATH_MAX, GFP_KERNEL), *path;
@@ -616,6 +633,7 @@ struct cow_file *cow_create(const char *name, struct super_block *sb, struct blo
 	file = filp_open(name, O_RDWR | O_CREAT | O_LARGEFILE, 0);
 	if (IS_ERR(file)) {
 		ret = PTR_ERR(file);
+		remove_unopened(name);
 		goto free;
 	}
 	ret = set_path(cow, file);

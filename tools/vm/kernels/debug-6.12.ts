@@ -53,6 +53,9 @@ export default defineKernel({
         'DETECT_HUNG_TASK',
       ),
       ...on('SOFTLOCKUP_DETECTOR', 'PREEMPT'),
+      // What costs a slow machine most: ticks, stack traces, scans that nobody asked for.
+      ...on('HZ_100', 'UNWINDER_FRAME_POINTER'),
+      ...off('HZ_1000', 'UNWINDER_ORC', 'DEBUG_KMEMLEAK_AUTO_SCAN'),
       // Faults
       ...on(
         'FAULT_INJECTION',
