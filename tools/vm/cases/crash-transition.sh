@@ -2,7 +2,7 @@
 # on the new one, and what changed since the snapshot before is in the one or in both.
 # fs: ext4 xfs
 # disks: 320M 320M
-# boots: 4
+# boots: 3
 # power: cut
 # timeout: 300
 # slow: yes

@@ -1,7 +1,7 @@
 # The power is cut while writers are at work, in incremental and in snapshot mode: reload-incremental goes on
 # with all that changed, at the first region's worth more.
 # fs: ext4 xfs
-# disks: 1G
+# disks: 320M
 # boots: 4
 # power: cut
 # timeout: 300
@@ -42,7 +42,7 @@ case $BOOT in
 	random_file $MNT/a 40
 	random_file $MNT/b 40
 	sync
-	expect_ok dattoctl setup $DISK1 $MNT/cow1 0 200
+	expect_ok dattoctl setup $DISK1 $MNT/cow1 0 64
 	hash_dev /dev/datto0 hash1
 	blkcmp extents $MNT/cow1 >own1.runs
 	info 0 uuid >uuid
@@ -81,7 +81,7 @@ case $BOOT in
 	[ "$(info 0 error)" != 0 ] || fail "a mount without the driver went unnoticed"
 	expect_ok dattoctl destroy 0
 	rm -f $MNT/cow1 $MNT/cow2
-	expect_ok dattoctl setup $DISK1 $MNT/cow3 0 200
+	expect_ok dattoctl setup $DISK1 $MNT/cow3 0 64
 	hash_dev /dev/datto0 hash3
 	blkcmp extents $MNT/cow3 >own3.runs
 	start_load

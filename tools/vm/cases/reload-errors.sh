@@ -1,7 +1,7 @@
 # What cannot be taken up again: the call or, where only the mount can tell, the device says so, stays
 # listed, and touches nothing.
 # fs: ext4 xfs
-# disks: 512M 512M
+# disks: 320M 320M
 # timeout: 300
 # slow: xfs
 

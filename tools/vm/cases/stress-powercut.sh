@@ -37,7 +37,7 @@ prepare() {
 next_snapshot() {
 	ln -s /cow2 $MNT/.dbd/next
 	expect_ok dattoctl trans-snap $MNT/cow2 0 48
-	blkcmp extents $MNT/cow2 >>/tmp/own
+	blkcmp extents $MNT/cow2 | tee /tmp/next >>/tmp/own
 	ln -s /cow2 $MNT/.dbd/new
 	mv -T $MNT/.dbd/new $MNT/.dbd/live
 	rm $MNT/.dbd/next
@@ -92,13 +92,14 @@ busy() {
 
 # The device is done with; its writes are kept.
 put_away() {
+	local next=
 	expect_ok dattoctl destroy 0
 	umount $MNT
 	kill $server
 	wait $server
 	wait_for 20 [ ! -e /sys/block/nbd0/pid ]
-	# With a second COW file there are two logs.
-	[ $mode = transition ] || powerdisk order $WRITES $first $last /tmp/own "$bytes" || fail "writes in the wrong order"
+	[ $mode != transition ] || next=/tmp/next
+	powerdisk order $WRITES $first $last /tmp/own "$bytes" $next || fail "writes in the wrong order"
 }
 
 # count_blocks RUNS...: those that are no COW file's.

@@ -11,9 +11,10 @@
  *       prints that. There is all that was flushed, and all that was told to be durable (FUA) before the
  *       cut. Of the rest each block of 4096 bytes is there or not, as a disk writes back what it likes;
  *       in RUNS ("start count" lines of blocks) each sector is
- *   powerdisk order LOG FIRST LAST RUNS BYTES
+ *   powerdisk order LOG FIRST LAST RUNS BYTES [NEXT]
  *       for each instant between entries FIRST and LAST, for the worst that the cache can do: the map in the COW
- *       file, which lies on the disk in RUNS, and the regions in its write-intent log are all that was written
+ *       file, which lies on the disk in RUNS, and the regions in its write-intent log are all that was written;
+ *       with a transition in between, to a COW file in NEXT, which RUNS has after the first one
  *
  * Not dm-log-writes: there a plain write has its place at the next flush, so that one which did not wait for a
  * FUA write it depends on looks as if it had.
@@ -107,7 +108,7 @@ int main(int argc, char **argv)
 		return serve_disk(argv[2], number(argv[3]), argv[4]);
 	if (argc < 3 || (strcmp(command, "entries") && argc < 7)) {
 		fputs("usage: powerdisk serve DEVICE BYTES LOG | entries LOG | cut LOG FIRST LAST SEED RUNS DEVICE | "
-		      "order LOG FIRST LAST RUNS BYTES\n", stderr);
+		      "order LOG FIRST LAST RUNS BYTES [NEXT]\n", stderr);
 		return 2;
 	}
 	log = load(argv[2]);
@@ -121,7 +122,7 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(command, "cut") && argc == 8)
 		return cut(&log, first, last, number(argv[5]), argv[6], argv[7]);
-	if (!strcmp(command, "order") && argc == 7)
-		return check_order(&log, first, last, argv[5], number(argv[6]));
+	if (!strcmp(command, "order") && (argc == 7 || argc == 8))
+		return check_order(&log, first, last, argv[5], number(argv[6]), argv[7]);
 	return 2;
 }

@@ -32,6 +32,8 @@ uint8_t *read_runs(const char *name, uint64_t blocks);
 int serve_disk(const char *device, uint64_t bytes, const char *log);
 int cut(const struct log *log, uint64_t first, uint64_t last, uint64_t seed, const char *runs,
 	const char *device);
-int check_order(const struct log *log, uint64_t first, uint64_t last, const char *runs, uint64_t bytes);
+/* @next_runs: of the COW file that a transition goes on to; NULL: there is none. */
+int check_order(const struct log *log, uint64_t first, uint64_t last, const char *runs, uint64_t bytes,
+		const char *next_runs);
 
 #endif
