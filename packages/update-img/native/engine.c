@@ -7,8 +7,9 @@
  * is told to read ahead into the page cache.
  *
  * Where the pages are in memory already, both are a waste: a read that may not
- * wait tells. On newer kernels it brings in what it looks for, so this is given
- * back, and it is not done at every refill.
+ * wait tells. Then a second thread reads, see reader.h. On newer kernels that
+ * look brings in what it looks for, so this is given back, and it is not done at
+ * every refill.
  */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
@@ -25,6 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "reader.h"
 #include "ring.h"
 #include "scan.h"
 
@@ -41,6 +43,7 @@ enum ahead {
 	AHEAD_NOT,
 	AHEAD_ANNOUNCED,
 	AHEAD_RING,
+	AHEAD_THREAD,
 };
 
 struct window_piece {
@@ -63,6 +66,8 @@ struct dbd_copy {
 	unsigned int unseen;	/* pieces since the page cache was looked at */
 	struct dbd_ring *ring;	/* NULL: not open */
 	bool no_ring;		/* it cannot be had, or is of no use */
+	struct dbd_reader *reader;	/* NULL: not open */
+	bool no_reader;		/* it cannot be had */
 	uint64_t forgotten;	/* blocks whose pages were given back */
 	struct dbd_piece looked_at;	/* count 0: its page was given back */
 
@@ -336,16 +341,18 @@ static const unsigned char *take(struct dbd_copy *copy, uint64_t offset,
 				 size_t length)
 {
 	const unsigned char *bytes = NULL;
-	bool ring = copy->window[copy->head].ahead == AHEAD_RING;
+	enum ahead ahead = copy->window[copy->head].ahead;
 	int err;
 
-	if (ring)
+	if (ahead == AHEAD_RING)
 		bytes = dbd_ring_end(copy->ring);
+	if (ahead == AHEAD_THREAD)
+		bytes = dbd_reader_end(copy->reader);
 	if (!bytes &&
 	    read_all(copy->options.from, copy->buffer, length, offset, &err) ==
 	    length) {
 		bytes = copy->buffer;
-		copy->no_ring |= ring;
+		copy->no_ring |= ahead == AHEAD_RING;
 	}
 	return bytes;
 }
@@ -441,6 +448,15 @@ static void forget_copied(struct dbd_copy *copy)
 	}
 }
 
+static bool has_reader(struct dbd_copy *copy)
+{
+	if (!copy->reader && !copy->no_reader) {
+		copy->reader = dbd_reader_open(copy->options.from);
+		copy->no_reader = !copy->reader;
+	}
+	return copy->reader;
+}
+
 /* How what is about to enter the window is best read. */
 static enum ahead choose_ahead(struct dbd_copy *copy,
 			       const struct dbd_piece *piece)
@@ -450,7 +466,7 @@ static enum ahead choose_ahead(struct dbd_copy *copy,
 		return AHEAD_RING;
 	copy->unseen = 0;
 	if (is_cached(copy, piece))
-		return AHEAD_NOT;
+		return has_reader(copy) ? AHEAD_THREAD : AHEAD_NOT;
 	copy->looked_at = *piece;
 	if (!copy->ring && !copy->no_ring) {
 		copy->ring = dbd_ring_open(copy->options.from);
@@ -474,20 +490,30 @@ static uint64_t piece_bytes(const struct dbd_copy *copy,
 	return length < left ? length : left;
 }
 
+/* Whether so many bytes more can be read the way that was chosen. */
+static bool has_room(const struct dbd_copy *copy, uint64_t length)
+{
+	if (copy->ahead == AHEAD_RING)
+		return dbd_ring_has_room(copy->ring, length);
+	return copy->ahead != AHEAD_THREAD ||
+	       dbd_reader_has_room(copy->reader, length);
+}
+
 /* Begins to read a piece that enters the window. */
 static void begin(struct dbd_copy *copy, struct window_piece *entry)
 {
 	uint64_t offset = entry->piece.start * DBD_BLOCK;
 	uint64_t length = piece_bytes(copy, &entry->piece);
 
-	entry->ahead = copy->ahead;
-	if (entry->ahead == AHEAD_RING && !dbd_ring_has_room(copy->ring, length))
-		entry->ahead = AHEAD_NOT;
+	entry->ahead = has_room(copy, length) ? copy->ahead : AHEAD_NOT;
 	if (entry->ahead == AHEAD_RING)
 		dbd_ring_begin(copy->ring, length, offset);
+	if (entry->ahead == AHEAD_THREAD)
+		dbd_reader_begin(copy->reader, length, offset);
 	if (entry->ahead == AHEAD_ANNOUNCED)
 		announce(copy->options.from, offset, length);
-	if (copy->ahead != AHEAD_NOT && copy->options.mode == DBD_VERIFY)
+	if (copy->options.mode == DBD_VERIFY &&
+	    (copy->ahead == AHEAD_ANNOUNCED || copy->ahead == AHEAD_RING))
 		announce(copy->options.to, offset, length);
 }
 
@@ -497,14 +523,18 @@ static unsigned int max_pieces(const struct dbd_copy *copy)
 	return copy->ahead == AHEAD_ANNOUNCED ? WINDOW_PIECES : DBD_RING_READS;
 }
 
+static uint64_t max_bytes(const struct dbd_copy *copy)
+{
+	return copy->ahead == AHEAD_THREAD && copy->max_window_bytes > DBD_READER_BYTES ?
+	       DBD_READER_BYTES : copy->max_window_bytes;
+}
+
 static bool window_has_room(const struct dbd_copy *copy)
 {
 	if (copy->count == 0)
 		return true;
 	return copy->count < max_pieces(copy) &&
-	       copy->window_bytes < copy->max_window_bytes &&
-	       (copy->ahead != AHEAD_RING ||
-		dbd_ring_has_room(copy->ring, PIECE_BYTES));
+	       copy->window_bytes < max_bytes(copy) && has_room(copy, PIECE_BYTES);
 }
 
 /* Fills the window when it is half empty. False: a map cannot be read. */
@@ -513,7 +543,7 @@ static bool refill(struct dbd_copy *copy)
 	bool first = true;
 
 	if (copy->count > max_pieces(copy) / 2 ||
-	    copy->window_bytes > copy->max_window_bytes / 2)
+	    copy->window_bytes > max_bytes(copy) / 2)
 		return true;
 	forget_copied(copy);
 	while (!copy->scan_ended && window_has_room(copy)) {
@@ -543,14 +573,18 @@ static bool refill(struct dbd_copy *copy)
 	}
 	if (copy->ring)
 		dbd_ring_submit(copy->ring);
+	if (copy->reader)
+		dbd_reader_submit(copy->reader);
 	return true;
 }
 
 /* What was begun and not taken is read when its turn comes. */
-static void close_ring(struct dbd_copy *copy)
+static void end_reads(struct dbd_copy *copy)
 {
 	dbd_ring_close(copy->ring);
 	copy->ring = NULL;
+	dbd_reader_close(copy->reader);
+	copy->reader = NULL;
 	for (unsigned int i = 0; i < copy->count; i++)
 		copy->window[(copy->head + i) % WINDOW_PIECES].ahead = AHEAD_NOT;
 	copy->ahead = AHEAD_NOT;
@@ -660,7 +694,7 @@ enum dbd_end dbd_copy_run(struct dbd_copy *copy, uint32_t milliseconds)
 		return count(copy);
 	end = run(copy, milliseconds);
 	/* So that nothing is under way, and the snapshot not held, without its caller. */
-	close_ring(copy);
+	end_reads(copy);
 	return end;
 }
 

@@ -1,3 +1,4 @@
+import { readdirSync, truncateSync } from 'node:fs';
 import { mkdtemp, open, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -380,6 +381,77 @@ describe('control', () => {
     expect(positions.length).toBeGreaterThan(1);
     expect(positions).toEqual([...positions].sort((a, b) => a - b));
     expect(image.equals(all.from)).toBe(true);
+  });
+});
+
+describe('the thread that reads what is in memory', () => {
+  const threads = () => new Set(readdirSync('/proc/self/task'));
+
+  it('is there while the engine runs, and neither in a pause nor at the end', async () => {
+    const running = new Set<string>();
+    const paused: Set<string>[] = [];
+    await run(
+      files(range(0, 1024)),
+      { bytesPerSecond: 8 * MIB },
+      {
+        pauseMs: 250,
+        onProgress: () => {
+          for (const thread of threads()) running.add(thread);
+        },
+        onPause: async () => void paused.push(threads()),
+      },
+    );
+    expect(paused.length).toBeGreaterThan(0);
+    for (const set of [...paused, threads()]) {
+      expect([...running].some((thread) => !set.has(thread))).toBe(true);
+    }
+  });
+
+  it('has read nothing before a pause that is used after it', async () => {
+    const all = files(range(0, 1024));
+    const { end, faults, image } = await run(
+      all,
+      { bytesPerSecond: 8 * MIB },
+      {
+        pauseMs: 1,
+        onPause: async () => truncate(join(directory, 'from'), 600 * 4096),
+      },
+    );
+    expect(end).toBe('done');
+    expect(faults).toEqual([
+      expect.objectContaining({ kind: 'read', offset: 600 * 4096, length: 424 * 4096 }),
+    ]);
+    expect(image.equals(blocksOf(range(0, 600), all))).toBe(true);
+  });
+
+  it('finds the end of a snapshot that becomes shorter', async () => {
+    const all = files(range(0, 4096), 16 * MIB);
+    let cut = false;
+    const { end, faults, image } = await run(
+      all,
+      { bytesPerSecond: 16 * MIB },
+      {
+        onProgress: () => {
+          if (!cut) truncateSync(join(directory, 'from'), 100 * 4096 + 5);
+          cut = true;
+        },
+      },
+    );
+    expect(end).toBe('done');
+    expect(faults.length).toBeGreaterThan(0);
+    const missing = new Set(faults.flatMap((f) => range(f.offset / 4096, f.length / 4096)));
+    expect(missing.has(99)).toBe(false);
+    const copied = range(0, 4096).filter((block) => !missing.has(block));
+    expect(image.equals(blocksOf(copied, all))).toBe(true);
+  });
+
+  it('is stopped in the middle', async () => {
+    const all = files(range(0, 8192), 32 * MIB);
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(), 5);
+    const { end, progress, image } = await run(all, {}, { signal: controller.signal });
+    expect(['stopped', 'done']).toContain(end);
+    expect(image.equals(blocksOf(range(0, progress.position), all))).toBe(true);
   });
 });
 

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -248,6 +249,22 @@ long syscall(long number, ...)
 		note("io_uring_enter", "-", args[1], 0);
 	return REAL(syscall)(number, args[0], args[1], args[2], args[3], args[4],
 			     args[5]);
+}
+
+/* Threads that the engine starts, of a file called -. */
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+		   void *(*run)(void *), void *argument)
+{
+	Dl_info caller;
+
+	if (dladdr(__builtin_return_address(0), &caller) &&
+	    strstr(caller.dli_fname, "dbd_copy")) {
+		int err = rule("pthread_create", "-", 0);
+
+		if (err)
+			return err;
+	}
+	return REAL(pthread_create)(thread, attributes, run, argument);
 }
 
 int rename(const char *from, const char *to)

@@ -11,6 +11,7 @@ import { type SpawnOptions, spawnUpdate } from './spawn.js';
 
 const EPERM = 1;
 const EIO = 5;
+const EAGAIN = 11;
 const ENOSPC = 28;
 const ALWAYS = 1_000_000;
 const root = process.getuid?.() === 0;
@@ -126,11 +127,43 @@ describe('system calls', () => {
   });
 });
 
-describe('a snapshot that is not in memory', () => {
-  const BLOCKS = 6000;
-  // More pieces than can be under way, pieces of all lengths, and the partial last block.
-  const blocks = [...range(0, 1500).map((n) => 2 * n), ...range(4000, 900), 5500, BLOCKS];
+const BLOCKS = 6000;
+// More pieces than can be under way, pieces of all lengths, and the partial last block.
+const blocks = [...range(0, 1500).map((n) => 2 * n), ...range(4000, 900), 5500, BLOCKS];
 
+describe('a snapshot that is in memory', () => {
+  beforeEach(async () => {
+    await scene.remove();
+    scene = await Scene.make(BLOCKS * 4096 + 512);
+    await scene.writeCow(blocks);
+  });
+
+  it('leaves out what cannot be read among many pieces, names it, and copies the rest', async () => {
+    const failing = [0, 1400, 4255, 4256, 4600, BLOCKS];
+    const list = failing.map((n) => `pread snapshot ${block(n)} ${block(n) + 1} ${EIO} ${ALWAYS}`);
+    const { code, stderr } = await run(rules(...list));
+    expect(code).toBe(9);
+    const named = [...stderr.matchAll(/^cannot read .* \(block (\d+), (\d+) bytes\): EIO/gm)];
+    expect(named.map(([, first, bytes]) => [Number(first), Number(bytes)])).toEqual([
+      [0, 4096],
+      [1400, 4096],
+      [4255, 8192],
+      [4600, 4096],
+      [BLOCKS, 512],
+    ]);
+    const copied = blocks.filter((n) => !failing.includes(n));
+    expect((await scene.image()).equals(scene.expected(copied))).toBe(true);
+    await repaired(blocks);
+  });
+
+  it('is read where there is no thread to be had', async () => {
+    const result = await run(rules(`pthread_create - 0 1 ${EAGAIN} ${ALWAYS}`), ['--verify']);
+    expect(result).toMatchObject({ code: 0, stderr: '' });
+    expect((await scene.image()).equals(scene.expected(blocks))).toBe(true);
+  });
+});
+
+describe('a snapshot that is not in memory', () => {
   async function cold(): Promise<void> {
     await scene.remove();
     scene = await Scene.make(BLOCKS * 4096 + 512);
