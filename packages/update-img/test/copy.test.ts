@@ -407,6 +407,20 @@ describe('the thread that reads what is in memory', () => {
     }
   });
 
+  it('keeps what it read until it is written, for pieces of any length', async () => {
+    const lengths = [171, 5, 250, 1, 97, 231];
+    const blocks: number[] = [];
+    for (let at = 0, i = 0; at + 256 < 8192; i++) {
+      const length = lengths[i % lengths.length] as number;
+      blocks.push(...range(at, length));
+      at += length + 1;
+    }
+    const all = files(blocks, 32 * MIB);
+    const { end, image } = await run(all);
+    expect(end).toBe('done');
+    expect(image.equals(blocksOf(blocks, all))).toBe(true);
+  });
+
   it('has read nothing before a pause that is used after it', async () => {
     const all = files(range(0, 1024));
     const { end, faults, image } = await run(
