@@ -27,6 +27,7 @@ each() {
 	local n out ret
 	for ((n = 1; ; n++)); do
 		out=$(dattoctl -n$n "$@" | sed -n '1p;$p' | xargs) || true
+		echo "$1, allocation $n: $out"
 		ret=${out%% *}
 		case $ret in
 		OK | [0-9]* | *=*) done_ ;;
