@@ -24,40 +24,54 @@ sync
 
 # each COMMAND...: every allocation fails once. `refused` and `done_` say what there has to be then.
 each() {
-	local n out ret
+	local n out
 	for ((n = 1; ; n++)); do
-		out=$(dattoctl -n$n "$@" | sed -n '1p;$p' | xargs) || true
-		echo "$1, allocation $n: $out"
-		ret=${out%% *}
-		case $ret in
+		mapfile -t out < <(dattoctl -n$n "$@")
+		echo "$1, allocation $n: ${out[*]}"
+		case ${out[0]} in
 		OK | [0-9]* | *=*) done_ ;;
 		*)
 			refusals=$((refusals + 1))
 			refused
 			;;
 		esac
-		[ "${out##* }" = failed ] || break
+		[ "${out[-1]}" = failed ] || break
 		injected=$((injected + 1))
 	done
 	echo "$1: $((n - 1)) allocations"
 	[ $n -gt 1 ] || [ $1 = destroy ] || fail "$1 allocates nothing: nothing was tried"
 }
 
+# Without a process, of which each takes a second here: status DEVICES, what /proc says of them.
+status() {
+	local text
+	read -r -d '' text </proc/datto-info || true
+	# shellcheck disable=SC2053
+	[[ $text == $1 ]] || fail "expected $1: $text"
+}
+no_device() {
+	status '!(*"minor"*)'
+	expect_no_file /dev/datto0
+}
+in_state() { status "*\"state\": $1*" && status '!(*"error"*)'; }
+
 undo() { expect_ok "$@" >/dev/null; }
-refused() { expect_untouched && expect_no_file $MNT/cow; }
+refused() { no_device && expect_no_file $MNT/cow; }
 done_() { undo dattoctl destroy 0; }
 each setup $DISK1 $MNT/cow 0 16
+expect_untouched
 each group $DISK1 $MNT/cow 0 16
+expect_untouched
 
 expect_ok dattoctl setup $DISK1 $MNT/cow 0 24
-in_snapshot() { expect_device 0 3 0; }
-refused() { in_snapshot; }
-done_() { in_snapshot; }
+refused() { in_state 3; }
+done_() { in_state 3; }
 each info 0
 each failure 0
 each reconfigure 0 131072
 each expand 1 0
 each auto-expand 1 8 0
+expect_device 0 3 0
 again() {
 	undo dattoctl destroy 0
 	undo dattoctl setup $DISK1 $MNT/cow 0 24
@@ -67,7 +81,7 @@ each trans-inc 0
 
 undo dattoctl trans-inc 0
 refused() {
-	expect_device 0 2 0
+	in_state 2
 	expect_no_file $MNT/next
 }
 done_() {
@@ -76,11 +90,12 @@ done_() {
 }
 each trans-snap $MNT/next 0 24
 done_() {
-	expect_untouched
+	no_device
 	again
 	undo dattoctl trans-inc 0
 }
 each destroy 0
+expect_device 0 2 0
 
 say "reload"
 sealed() {
@@ -88,10 +103,10 @@ sealed() {
 	unload_module
 	load_module
 }
-refused() { expect_untouched; }
+refused() { no_device; }
 done_() {
 	mount_fs $DISK1 $MNT
-	expect_device 0 2 0
+	in_state 2
 	sealed
 }
 sealed
