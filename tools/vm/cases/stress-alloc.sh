@@ -26,7 +26,7 @@ sync
 each() {
 	local n out
 	for ((n = 1; ; n++)); do
-		mapfile -t out < <(dattoctl -n$n "$@")
+		mapfile -t out < <(dattoctl -n$n "$@" || true)
 		echo "$1, allocation $n: ${out[*]}"
 		case ${out[0]} in
 		OK | [0-9]* | *=*) done_ ;;
