@@ -54,12 +54,14 @@ reboot() {
 	first=$(entries)
 }
 
-# Some regions rest, others are written to by several at once: the log gets them and is rid of them.
+# Some regions rest, others are written to by several at once: the log gets them and is rid of them. A file is
+# written to in one way only: direct writes beside a mapping can give the file an I/O error by themselves.
 writer() {
-	local modes=(direct buffered mmap dsync) end=$((SECONDS + $1))
+	local modes=(direct buffered mmap dsync) end=$((SECONDS + $1)) file
 	RANDOM=$2
 	while [ $SECONDS -lt $end ]; do
-		records write -m ${modes[RANDOM % 4]} -n $((RANDOM % 8 + 1)) -b 64 -r $RANDOM $MNT/$((RANDOM % 8)) 5 >/dev/null
+		file=$((RANDOM % 8))
+		records write -m ${modes[file % 4]} -n $((RANDOM % 8 + 1)) -b 64 -r $RANDOM $MNT/$file 5 >/dev/null
 		case $((RANDOM % 6)) in
 		0) random_file $MNT/new$2 2 && rm $MNT/new$2 ;;
 		1) mkdir -p $MNT/dir/$RANDOM ;;
