@@ -185,7 +185,6 @@ int cow_track_use(struct cow_file *cow, struct block_device *bdev, u32 flags)
 	ret = check_ours(cow, bdev);
 	if (!ret)
 		ret = dbd_mount_mark_read(bdev, cow->block, &mark);
-	th.origin_crc = cpu_to_le32(mark.block_crc);
 	memcpy(th.mount_mark, mark.mark, sizeof(th.mount_mark));
 	if (!ret)
 		ret = write_header(cow, bdev, &th);
@@ -233,7 +232,8 @@ static int check_crashed(const struct cow_file *cow, const struct cow_track_head
 		return reject(cow, "the machine stopped while the snapshot was in use: it is lost, but can be reloaded as incremental");
 	if (le32_to_cpu(th->base_crc) != cow_extents_crc(&cow->extents, base_size(cow)))
 		return reject(cow, "it was moved");
-	if (!dbd_mount_mark_goes_on(origin, th->mount_mark, le32_to_cpu(th->origin_crc)))
+	if (!th->mount_mark[0] || !origin->in_use ||
+	    memcmp(th->mount_mark, origin->mark, sizeof(th->mount_mark)))
 		return reject(cow, "the file system was mounted or repaired after the crash without the driver");
 	return 0;
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The few fields of ext4's and XFS's on-disk format that are needed. XFS counts
- * no mounts; what can be told is whether its log ends with an unmount record,
- * and with which.
+ * no mounts; what can be told is whether its log ends with an unmount record.
  */
 #include <linux/crc32.h>
 #include <linux/mm.h>
@@ -82,7 +81,6 @@ static void ext_mark(const u8 *block, u8 *mark)
 
 #define XFS_RECORD_MAGIC 0xfeedbabeu
 #define XFS_RECORD_CYCLE 4
-#define XFS_RECORD_LSN 16 /* 8 bytes: each record's own */
 #define XFS_RECORD_NR_OPS 40
 #define XFS_RECORD_SIZE 320 /* of the buffer it was written from: a header sector for each 32 KiB */
 #define XFS_RECORD_SECTORS_MAX 520u /* the longest record, with its headers */
@@ -159,12 +157,11 @@ static int is_unmount(const struct xfs_log *log, u32 record, bool *unmount)
 	return ret;
 }
 
-/* Whether the last record is of anything but an unmount, which is noted. */
-static int log_in_use(const struct xfs_log *log, bool *in_use, u8 *at_rest)
+/* Whether the last record is of anything but an unmount. */
+static int log_in_use(const struct xfs_log *log, bool *in_use)
 {
 	u32 head, i;
 	bool unmount;
-	u8 lsn[COW_MARK_AT_REST_SIZE];
 	int ret = find_head(log, &head);
 
 	*in_use = true;
@@ -175,17 +172,14 @@ static int log_in_use(const struct xfs_log *log, bool *in_use, u8 *at_rest)
 		ret = read_sector(log, nr, &sector);
 		if (ret || be32_at(sector, 0) != XFS_RECORD_MAGIC)
 			continue;
-		memcpy(lsn, sector + XFS_RECORD_LSN, sizeof(lsn));
 		ret = is_unmount(log, nr, &unmount);
 		*in_use = !unmount;
-		if (unmount)
-			memcpy(at_rest, lsn, sizeof(lsn));
 		break;
 	}
 	return ret;
 }
 
-static int xfs_in_use(struct block_device *bdev, const u8 *block, struct dbd_mount_mark *m)
+static int xfs_in_use(struct block_device *bdev, const u8 *block, bool *in_use)
 {
 	u64 at = be64_at(block, XFS_LOG_START), bytes = bdev_nr_bytes(bdev);
 	u32 size = be32_at(block, XFS_BLOCK_SIZE);
@@ -194,6 +188,7 @@ static int xfs_in_use(struct block_device *bdev, const u8 *block, struct dbd_mou
 	struct xfs_log log = { .bdev = bdev, .nr = len >> SECTOR_SHIFT };
 	int ret;
 
+	*in_use = false;
 	if (!at || ag_shift > 32 || !log.nr)
 		return 0; /* its log is elsewhere */
 	log.start = ((at >> ag_shift) * be32_at(block, XFS_AG_BLOCKS) +
@@ -203,7 +198,7 @@ static int xfs_in_use(struct block_device *bdev, const u8 *block, struct dbd_mou
 	log.page = alloc_page(GFP_KERNEL);
 	if (!log.page)
 		return -ENOMEM;
-	ret = log_in_use(&log, &m->in_use, m->mark + COW_MARK_AT_REST);
+	ret = log_in_use(&log, in_use);
 	__free_page(log.page);
 	return ret;
 }
@@ -227,18 +222,7 @@ int dbd_mount_mark_read(struct block_device *bdev, void *block, struct dbd_mount
 		m->in_use = ext_in_use(block);
 	} else if (is_xfs(block)) {
 		xfs_mark(block, m->mark);
-		ret = xfs_in_use(bdev, block, m);
+		ret = xfs_in_use(bdev, block, &m->in_use);
 	}
 	return ret;
-}
-
-bool dbd_mount_mark_goes_on(const struct dbd_mount_mark *m, const u8 *mark, u32 block_crc)
-{
-	const u8 *at_rest = mark + COW_MARK_AT_REST;
-
-	if (!mark[0] || memcmp(mark, m->mark, COW_MARK_AT_REST))
-		return false;
-	return m->in_use || (memchr_inv(at_rest, 0, COW_MARK_AT_REST_SIZE) &&
-			     !memcmp(at_rest, m->mark + COW_MARK_AT_REST, COW_MARK_AT_REST_SIZE) &&
-			     m->block_crc == block_crc);
 }

@@ -11,8 +11,7 @@
  * struct dbd_mount_mark - that record
  * @block_crc: checksum of the device's first block, which holds the super block
  * @mark: changes when the file system is mounted read-write, on ext2, ext3 and
- *	ext4; names the file system on others. From COW_MARK_AT_REST on: of an
- *	XFS whose log is at rest, which unmount it ends with; else zeros
+ *	ext4; names the file system on others
  * @in_use: it was not unmounted, nor repaired, since it was mounted last
  */
 struct dbd_mount_mark {
@@ -23,11 +22,5 @@ struct dbd_mount_mark {
 
 /* Process context. @block: a page to read into. A file system not known has no mark. */
 int dbd_mount_mark_read(struct block_device *bdev, void *block, struct dbd_mount_mark *m);
-
-/*
- * Whether the device is as a crash left it in the mount that @mark and @block_crc were read
- * in: in use, or still as that mount found it, as XFS writes nothing before a change.
- */
-bool dbd_mount_mark_goes_on(const struct dbd_mount_mark *m, const u8 *mark, u32 block_crc);
 
 #endif /* DBD_MOUNT_MARK_H */
