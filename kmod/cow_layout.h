@@ -76,7 +76,7 @@ struct cow_track_header {
 	__le64 asked; /* size asked for, bytes */
 	__le32 map_crc; /* of the tracking map; when clean */
 	__le32 extents_crc; /* of where the file is on the device; when clean */
-	__le32 origin_crc; /* of the device's first block: who mounts it changes that; when clean */
+	__le32 origin_crc; /* of what mounting or repairing the file system changes; when clean */
 	__le32 base_crc; /* as extents_crc, up to the place for old blocks */
 	__u8 mount_mark[COW_MOUNT_MARK_SIZE]; /* of the mount in which it was used last */
 	__le32 pad;

@@ -130,7 +130,7 @@ int cow_track_save_map(struct cow_file *cow, struct block_device *bdev,
 int cow_track_seal(struct cow_file *cow, struct block_device *bdev, const struct dbd_map *map,
 		   u32 flags)
 {
-	struct dbd_mount_mark mark;
+	struct dbd_rest_mark rest = {};
 	struct cow_track_header th;
 	int ret;
 
@@ -140,8 +140,8 @@ int cow_track_seal(struct cow_file *cow, struct block_device *bdev, const struct
 	mutex_lock(&cow->track_lock);
 	ret = check_ours(cow, bdev);
 	if (!ret)
-		ret = dbd_mount_mark_read(bdev, cow->block, &mark);
-	th.origin_crc = cpu_to_le32(mark.block_crc);
+		ret = dbd_rest_mark_read(bdev, cow->block, &rest);
+	th.origin_crc = cpu_to_le32(rest.crc);
 	memcpy(th.mount_mark, cow->track.mount_mark, sizeof(th.mount_mark));
 	if (!ret)
 		ret = write_header(cow, bdev, &th);
@@ -202,7 +202,7 @@ static int reject(const struct cow_file *cow, const char *why)
 
 /* The map alone counts, and nobody used the device since. */
 static int check_clean(const struct cow_file *cow, const struct cow_track_header *th,
-		       enum cow_take take, const struct dbd_mount_mark *origin)
+		       enum cow_take take, const struct dbd_rest_mark *rest)
 {
 	bool snapshot = le32_to_cpu(th->flags) & COW_TRACK_SNAPSHOT;
 
@@ -213,14 +213,16 @@ static int check_clean(const struct cow_file *cow, const struct cow_track_header
 	if (le64_to_cpu(th->fsize) != cow->fsize ||
 	    le32_to_cpu(th->extents_crc) != cow_extents_crc(&cow->extents, cow->fsize))
 		return reject(cow, "it was moved or resized");
-	if (le32_to_cpu(th->origin_crc) != origin->block_crc)
+	if (rest->unknown)
+		return reject(cow, rest->unknown);
+	if (le32_to_cpu(th->origin_crc) != rest->crc)
 		return reject(cow, "the file system was used meanwhile without the driver");
 	return 0;
 }
 
 /* Map and log together count, if the crash was in the mount that was followed. */
 static int check_crashed(const struct cow_file *cow, const struct cow_track_header *th,
-			 enum cow_take take, const struct dbd_mount_mark *origin)
+			 enum cow_take take, const struct dbd_mount_mark *mount)
 {
 	u32 flags = le32_to_cpu(th->flags);
 
@@ -232,14 +234,14 @@ static int check_crashed(const struct cow_file *cow, const struct cow_track_head
 		return reject(cow, "the machine stopped while the snapshot was in use: it is lost, but can be reloaded as incremental");
 	if (le32_to_cpu(th->base_crc) != cow_extents_crc(&cow->extents, base_size(cow)))
 		return reject(cow, "it was moved");
-	if (!th->mount_mark[0] || !origin->in_use ||
-	    memcmp(th->mount_mark, origin->mark, sizeof(th->mount_mark)))
+	if (!th->mount_mark[0] || !mount->in_use ||
+	    memcmp(th->mount_mark, mount->mark, sizeof(th->mount_mark)))
 		return reject(cow, "the file system was mounted or repaired after the crash without the driver");
 	return 0;
 }
 
 static int check_header(const struct cow_file *cow, enum cow_take take,
-			const struct dbd_mount_mark *origin)
+			const struct dbd_found_marks *origin)
 {
 	const struct cow_track_header *th = header_of(cow->block);
 
@@ -253,8 +255,8 @@ static int check_header(const struct cow_file *cow, enum cow_take take,
 	if (le64_to_cpu(th->nr_blocks) != cow->layout.nr_blocks)
 		return reject(cow, "the device has another size");
 	if (le32_to_cpu(th->flags) & COW_TRACK_CLEAN)
-		return check_clean(cow, th, take, origin);
-	return check_crashed(cow, th, take, origin);
+		return check_clean(cow, th, take, &origin->rest);
+	return check_crashed(cow, th, take, &origin->mount);
 }
 
 static int load_map(struct cow_file *cow, struct block_device *bdev, struct cow_loaded *loaded)
@@ -308,7 +310,7 @@ unlock:
 }
 
 int cow_track_load(struct cow_file *cow, struct block_device *bdev, enum cow_take take,
-		   const struct dbd_mount_mark *origin, struct cow_loaded *loaded)
+		   const struct dbd_found_marks *origin, struct cow_loaded *loaded)
 {
 	const struct cow_track_header *th = header_of(cow->block);
 	int ret;

@@ -80,6 +80,6 @@ enum cow_take { COW_TAKE_INC, COW_TAKE_SNAP, COW_TAKE_ANY };
  * another mode or device, moved, or the device was used since.
  */
 int cow_track_load(struct cow_file *cow, struct block_device *bdev, enum cow_take take,
-		   const struct dbd_mount_mark *origin, struct cow_loaded *loaded);
+		   const struct dbd_found_marks *origin, struct cow_loaded *loaded);
 
 #endif /* DBD_COW_TRACK_H */

@@ -296,7 +296,9 @@ static int start_unverified(struct dbd_device *dev)
 		goto free_snap;
 	dbd_tracker_start(&dev->tracker, track);
 	dbd_target_drain(&dev->tracker.target);
-	ret = dbd_mount_mark_read(dev->ref.bdev, dev->cow->block, &dev->origin);
+	ret = dbd_mount_mark_read(dev->ref.bdev, dev->cow->block, &dev->origin.mount);
+	if (!ret)
+		ret = dbd_rest_mark_read(dev->ref.bdev, dev->cow->block, &dev->origin.rest);
 	if (ret)
 		dbd_device_stop(dev);
 	return ret;

@@ -61,7 +61,7 @@ struct dbd_device {
 	bool holds_module;
 	int error;
 	struct dbd_why why;
-	struct dbd_mount_mark origin;
+	struct dbd_found_marks origin;
 	char *next;
 	struct cow_file *cow;
 	struct dbd_map *map;

@@ -20,6 +20,11 @@ static u32 le32_at(const u8 *block, unsigned int at)
 	return le32_to_cpup((const __le32 *)(block + at));
 }
 
+static u16 be16_at(const u8 *block, unsigned int at)
+{
+	return be16_to_cpup((const __be16 *)(block + at));
+}
+
 static u32 be32_at(const u8 *block, unsigned int at)
 {
 	return be32_to_cpup((const __be32 *)(block + at));
@@ -76,8 +81,15 @@ static void ext_mark(const u8 *block, u8 *mark)
 #define XFS_UUID 32
 #define XFS_LOG_START 48 /* file system block; 0: on another device */
 #define XFS_AG_BLOCKS 84
+#define XFS_AG_COUNT 88
 #define XFS_LOG_BLOCKS 96
+#define XFS_VERSION 100
+#define XFS_SECTOR_SIZE 102
 #define XFS_AG_BLOCKS_LOG 124
+
+#define XFS_VERSION_CRC 5 /* in the lowest four bits */
+#define XFS_AG_BYTES_MIN (16ull << 20)
+#define XFS_AG_HEADERS 4 /* sectors: super block, AGF, AGI, AGFL */
 
 #define XFS_RECORD_MAGIC 0xfeedbabeu
 #define XFS_RECORD_CYCLE 4
@@ -209,6 +221,40 @@ static void xfs_mark(const u8 *block, u8 *mark)
 	memcpy(mark + 4, block + XFS_UUID, 16);
 }
 
+/*
+ * xfs_repair writes the trees of each group anew, but leaves the super block as it is. What it always
+ * resets is the sequence number (LSN) in the headers of a group that was changed since it did so last.
+ */
+static int xfs_rest(struct block_device *bdev, void *block, struct dbd_rest_mark *m)
+{
+	u64 group = (u64)be32_at(block, XFS_AG_BLOCKS) * be32_at(block, XFS_BLOCK_SIZE);
+	u32 groups = be32_at(block, XFS_AG_COUNT), sector = be16_at(block, XFS_SECTOR_SIZE);
+	u32 len = max(XFS_AG_HEADERS * sector, bdev_logical_block_size(bdev));
+	u64 bytes = bdev_nr_bytes(bdev), at, end;
+	int ret = 0;
+
+	if ((be16_at(block, XFS_VERSION) & 0xf) < XFS_VERSION_CRC) {
+		m->unknown = "an XFS without checksums does not tell whether it was repaired meanwhile";
+		return 0;
+	}
+	if (group < XFS_AG_BYTES_MIN || group > bytes || !groups || groups - 1 > bytes / group ||
+	    !is_power_of_2(sector) || sector < SECTOR_SIZE || (groups - 1) * group + len > bytes) {
+		m->unknown = "its super block is not understood";
+		return 0;
+	}
+	for (at = 0; !ret && groups; at += group, groups--) {
+		u64 from = at;
+
+		for (end = at + len; !ret && from < end; from += PAGE_SIZE) {
+			u32 n = min_t(u64, end - from, PAGE_SIZE);
+
+			ret = cow_raw_read(bdev, from, virt_to_page(block), n);
+			m->crc = crc32_le(m->crc, block, n);
+		}
+	}
+	return ret;
+}
+
 int dbd_mount_mark_read(struct block_device *bdev, void *block, struct dbd_mount_mark *m)
 {
 	int ret = cow_raw_read(bdev, 0, virt_to_page(block), COW_BLOCK_SIZE);
@@ -216,7 +262,6 @@ int dbd_mount_mark_read(struct block_device *bdev, void *block, struct dbd_mount
 	*m = (struct dbd_mount_mark){};
 	if (ret)
 		return ret;
-	m->block_crc = crc32_le(~0u, block, COW_BLOCK_SIZE);
 	if (is_ext(block)) {
 		ext_mark(block, m->mark);
 		m->in_use = ext_in_use(block);
@@ -225,4 +270,15 @@ int dbd_mount_mark_read(struct block_device *bdev, void *block, struct dbd_mount
 		ret = xfs_in_use(bdev, block, &m->in_use);
 	}
 	return ret;
+}
+
+int dbd_rest_mark_read(struct block_device *bdev, void *block, struct dbd_rest_mark *m)
+{
+	int ret = cow_raw_read(bdev, 0, virt_to_page(block), COW_BLOCK_SIZE);
+
+	*m = (struct dbd_rest_mark){};
+	if (ret)
+		return ret;
+	m->crc = crc32_le(~0u, block, COW_BLOCK_SIZE);
+	return is_xfs(block) ? xfs_rest(bdev, block, m) : 0;
 }

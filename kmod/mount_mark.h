@@ -9,18 +9,35 @@
 
 /**
  * struct dbd_mount_mark - that record
- * @block_crc: checksum of the device's first block, which holds the super block
  * @mark: changes when the file system is mounted read-write, on ext2, ext3 and
  *	ext4; names the file system on others
  * @in_use: it was not unmounted, nor repaired, since it was mounted last
  */
 struct dbd_mount_mark {
-	u32 block_crc;
 	u8 mark[COW_MOUNT_MARK_SIZE];
 	bool in_use;
 };
 
 /* Process context. @block: a page to read into. A file system not known has no mark. */
 int dbd_mount_mark_read(struct block_device *bdev, void *block, struct dbd_mount_mark *m);
+
+/**
+ * struct dbd_rest_mark - of a file system that is not mounted
+ * @crc: of what changes when somebody mounts it read-write, or repairs it
+ * @unknown: there is no such thing, and why; NULL: there is
+ */
+struct dbd_rest_mark {
+	u32 crc;
+	const char *unknown;
+};
+
+/* As above. On XFS this reads the headers of each allocation group. */
+int dbd_rest_mark_read(struct block_device *bdev, void *block, struct dbd_rest_mark *m);
+
+/* Both, as a reload found them. */
+struct dbd_found_marks {
+	struct dbd_mount_mark mount;
+	struct dbd_rest_mark rest;
+};
 
 #endif /* DBD_MOUNT_MARK_H */

@@ -1,7 +1,7 @@
 # What cannot be taken up again: the call or, where only the mount can tell, the device says so, stays
 # listed, and touches nothing.
 # fs: ext4 xfs
-# disks: 512M 512M
+# disks: 320M 320M
 # timeout: 300
 # slow: xfs
 
@@ -101,6 +101,16 @@ umount $MNT
 load_module
 refused inc /cow -22
 
+say "the file system was repaired meanwhile without the driver"
+repaired() {
+	leave inc
+	unload_module
+	repair_fs $DISK1
+	load_module
+	refused inc /cow -22
+}
+repaired
+
 say "a damaged header, a damaged map: the last block of an incremental file"
 leave inc
 damage $(head -1 /tmp/cow.runs | cut -d' ' -f1)
@@ -115,3 +125,29 @@ expect_ok dattoctl reload-inc $DISK1 /cow 0
 mount_fs $DISK1 $MNT
 expect_device 0 2 0
 expect_ok dattoctl destroy 0
+umount $MNT
+[ $FS = xfs ] || exit 0
+
+say "a repair that leaves the first block as it is: with these sectors the headers of the groups lie behind it"
+make_fs $DISK1 -s size=4096
+mount_fs $DISK1 $MNT
+random_file $MNT/data 4
+umount $MNT
+repaired
+leave inc
+expect_ok dattoctl reload-inc $DISK1 /cow 0
+mount_fs $DISK1 $MNT
+expect_device 0 2 0
+expect_ok dattoctl destroy 0
+umount $MNT
+
+say "no checksums, so a repair could not be told"
+make_fs $DISK1 -m crc=0
+if mount_fs $DISK1 $MNT; then
+	random_file $MNT/data 4
+	umount $MNT
+	leave inc
+	refused inc /cow -22
+else
+	echo "this kernel has no such XFS"
+fi
