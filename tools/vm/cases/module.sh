@@ -27,8 +27,8 @@ round() {
 	dattoctl destroy 0 >/dev/null
 	unload_module
 	rm -f $MNT/cow
-	[ "$(ls $MNT | grep -vx lost+found)" = data ] || fail "round $1 left $(ls $MNT)"
-	[ -z "$(ls /dev | grep datto)" ] || fail "round $1 left $(ls /dev | grep datto)"
+	left=($MNT/* /dev/datto*)
+	[ "${left[*]}" = "$MNT/data $MNT/lost+found /dev/datto*" ] || fail "round $1 left ${left[*]}"
 }
 
 for i in $(seq 6); do round $i; done

@@ -33,7 +33,7 @@ static const char usage[] =
 	"       dattoctl [-u] destroy|trans-inc MINOR\n"
 	"       dattoctl [-u] trans-snap COW MINOR [MIB]\n"
 	"       dattoctl [-u] reconfigure MINOR [CACHE]\n"
-	"       dattoctl [-u] info MINOR          key=value lines\n"
+	"       dattoctl [-u] info MINOR [KEY]...    key=value lines, or the values of these in one\n"
 	"       dattoctl [-u] free                the lowest free minor\n"
 	"       dattoctl [-u] expand MIB MINOR\n"
 	"       dattoctl [-u] auto-expand STEP_MIB RESERVED_MIB MINOR\n"
@@ -165,9 +165,13 @@ static unsigned long number(const char *arg, int base)
 	return n;
 }
 
-static int info(int fd, unsigned int minor)
+/* All as key=value lines, or the values of these keys in one line. */
+static int info(int fd, unsigned int minor, int nr_keys, char **keys)
 {
 	struct dattobd_info info;
+	char *text, *value;
+	size_t len;
+	FILE *out;
 	int ret;
 
 	/* Whatever the driver does not fill in must not come back as it went in. */
@@ -176,12 +180,29 @@ static int info(int fd, unsigned int minor)
 	ret = call(fd, IOCTL_DATTOBD_INFO, &info);
 	if (ret < 0)
 		return report(ret);
-	printf("minor=%u\nstate=%lu\nerror=%d\ncache_size=%lu\nfalloc_size=%llu\nseqid=%llu\nuuid=",
-	       info.minor, info.state, info.error, info.cache_size, info.falloc_size, info.seqid);
+	out = open_memstream(&text, &len);
+	fprintf(out, "\nminor=%u\nstate=%lu\nerror=%d\ncache_size=%lu\nfalloc_size=%llu\nseqid=%llu\nuuid=",
+		info.minor, info.state, info.error, info.cache_size, info.falloc_size, info.seqid);
 	for (int i = 0; i < DATTO_UUID_SIZE; i++)
-		printf("%02x", (unsigned char)info.uuid[i]);
-	printf("\ncow=%.*s\nbdev=%.*s\nversion=%llu\nnr_changed_blocks=%llu\n", DATTO_PATH_SIZE,
-	       info.cow, DATTO_PATH_SIZE, info.bdev, info.version, info.nr_changed_blocks);
+		fprintf(out, "%02x", (unsigned char)info.uuid[i]);
+	fprintf(out, "\ncow=%.*s\nbdev=%.*s\nversion=%llu\nnr_changed_blocks=%llu\n", DATTO_PATH_SIZE,
+		info.cow, DATTO_PATH_SIZE, info.bdev, info.version, info.nr_changed_blocks);
+	fclose(out);
+	if (nr_keys == 0)
+		fputs(text + 1, stdout);
+	for (int i = 0; i < nr_keys; i++) {
+		char key[64];
+
+		snprintf(key, sizeof(key), "\n%s=", keys[i]);
+		value = strstr(text, key);
+		if (!value) {
+			fprintf(stderr, "INFO has no %s\n", keys[i]);
+			return 2;
+		}
+		value += strlen(key);
+		printf("%.*s%c", (int)strcspn(value, "\n"), value, i + 1 < nr_keys ? ' ' : '\n');
+	}
+	free(text);
 	return 0;
 }
 
@@ -309,10 +330,10 @@ static int run(int fd, int argc, char **argv)
 			if (!strcmp(argv[1], commands[i].name))
 				return report(call(fd, commands[i].nr, BAD_POINTER));
 	}
+	if (!strcmp(cmd, "info") && argc >= 2)
+		return info(fd, (unsigned int)number(argv[1], 10), argc - 2, argv + 2);
 	if (argc == 2) {
 		minor = (unsigned int)number(argv[1], 10);
-		if (!strcmp(cmd, "info"))
-			return info(fd, minor);
 		if (!strcmp(cmd, "destroy"))
 			return report(call(fd, IOCTL_DESTROY, &minor));
 		if (!strcmp(cmd, "failure"))

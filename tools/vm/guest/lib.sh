@@ -67,35 +67,39 @@ expect_reason() {
 }
 
 # One field of INFO: info MINOR FIELD
-info() { dattoctl info "$1" | sed -n "s/^$2=//p"; }
+info() { dattoctl info "$1" "$2"; }
 
 # expect_device MINOR STATE ERROR, as INFO and as /proc/datto-info say it.
 expect_device() {
-	expect_eq "state of $1" "$2" "$(info "$1" state)"
-	expect_eq "error of $1" "$3" "$(info "$1" error)"
-	expect_eq "state of $1 in /proc" "$2" "$(proc_field "$1" state)"
-	expect_eq "error of $1 in /proc" "$3" "$(proc_field "$1" error)"
+	expect_eq "state and error of $1" "$2 $3" "$(dattoctl info "$1" state error)"
+	expect_eq "state and error of $1 in /proc" "$2 $3" \
+		"$(jq -r ".devices[] | select(.minor == $1) | \"\(.state) \(.error // 0)\"" /proc/datto-info)"
 }
 
 # proc_field MINOR KEY; an absent key is 0.
 proc_field() { jq -r ".devices[] | select(.minor == $1) | .$2 // 0" /proc/datto-info; }
 
-# Nothing of this minor is visible anywhere.
+# Nothing of these minors is visible anywhere.
 expect_no_device() {
-	[ ! -e "/dev/datto$1" ] || fail "/dev/datto$1 exists"
-	[ ! -e "/sys/class/block/datto$1" ] || fail "/sys/class/block/datto$1 exists"
-	expect_errno ENOENT dattoctl info "$1"
-	expect_eq "devices $1 in /proc" "" "$(jq -r ".devices[] | select(.minor == $1) | .minor" /proc/datto-info)"
+	local minor
+	for minor; do
+		[ ! -e "/dev/datto$minor" ] || fail "/dev/datto$minor exists"
+		[ ! -e "/sys/class/block/datto$minor" ] || fail "/sys/class/block/datto$minor exists"
+		expect_errno ENOENT dattoctl info "$minor"
+		expect_eq "devices $minor in /proc" "" "$(jq -r ".devices[] | select(.minor == $minor) | .minor" /proc/datto-info)"
+	done
 }
 
 expect_no_file() { [ ! -e "$1" ] || fail "$1 exists: $(ls -l "$1")"; }
 
 # As if nothing had ever been asked of the driver: no device, and it can be unloaded.
 expect_untouched() {
+	local users
 	expect_eq "devices in /proc" 0 "$(jq '.devices | length' /proc/datto-info)"
 	expect_eq "lowest free minor" 0 "$(dattoctl free)"
-	expect_eq "nodes" "" "$(ls /dev | grep -E '^datto[0-9]' || true)"
-	expect_eq "users of the module" 0 "$(cat /sys/module/dattobd/refcnt)"
+	! compgen -G '/dev/datto[0-9]*' && ! compgen -G '/sys/class/block/datto*' || fail "there are nodes"
+	read -r users </sys/module/dattobd/refcnt
+	expect_eq "users of the module" 0 "$users"
 }
 
 load_module() { insmod "$KO" "$@"; }
