@@ -4,6 +4,8 @@
  * no mounts; what can be told is whether its log ends with an unmount record.
  */
 #include <linux/crc32.h>
+#include <linux/log2.h>
+#include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/string.h>
 
@@ -221,6 +223,21 @@ static void xfs_mark(const u8 *block, u8 *mark)
 	memcpy(mark + 4, block + XFS_UUID, 16);
 }
 
+static int crc_of_range(struct block_device *bdev, void *block, u64 pos, u32 len, u32 *crc)
+{
+	int ret = 0;
+
+	while (!ret && len) {
+		u32 n = min_t(u32, len, PAGE_SIZE);
+
+		ret = cow_raw_read(bdev, pos, virt_to_page(block), n);
+		*crc = crc32_le(*crc, block, n);
+		pos += n;
+		len -= n;
+	}
+	return ret;
+}
+
 /*
  * xfs_repair writes the trees of each group anew, but leaves the super block as it is. What it always
  * resets is the sequence number (LSN) in the headers of a group that was changed since it did so last.
@@ -229,29 +246,22 @@ static int xfs_rest(struct block_device *bdev, void *block, struct dbd_rest_mark
 {
 	u64 group = (u64)be32_at(block, XFS_AG_BLOCKS) * be32_at(block, XFS_BLOCK_SIZE);
 	u32 groups = be32_at(block, XFS_AG_COUNT), sector = be16_at(block, XFS_SECTOR_SIZE);
-	u32 len = max(XFS_AG_HEADERS * sector, bdev_logical_block_size(bdev));
-	u64 bytes = bdev_nr_bytes(bdev), at, end;
+	u32 len = max(XFS_AG_HEADERS * sector, bdev_logical_block_size(bdev)), i;
+	u64 bytes = bdev_nr_bytes(bdev);
 	int ret = 0;
 
 	if ((be16_at(block, XFS_VERSION) & 0xf) < XFS_VERSION_CRC) {
 		m->unknown = "an XFS without checksums does not tell whether it was repaired meanwhile";
 		return 0;
 	}
-	if (group < XFS_AG_BYTES_MIN || group > bytes || !groups || groups - 1 > bytes / group ||
-	    !is_power_of_2(sector) || sector < SECTOR_SIZE || (groups - 1) * group + len > bytes) {
+	if (group < XFS_AG_BYTES_MIN || group > bytes ||
+	    !groups || groups - 1 > div64_u64(bytes, group) || (groups - 1) * group + len > bytes ||
+	    !is_power_of_2(sector) || sector < SECTOR_SIZE) {
 		m->unknown = "its super block is not understood";
 		return 0;
 	}
-	for (at = 0; !ret && groups; at += group, groups--) {
-		u64 from = at;
-
-		for (end = at + len; !ret && from < end; from += PAGE_SIZE) {
-			u32 n = min_t(u64, end - from, PAGE_SIZE);
-
-			ret = cow_raw_read(bdev, from, virt_to_page(block), n);
-			m->crc = crc32_le(m->crc, block, n);
-		}
-	}
+	for (i = 0; !ret && i < groups; i++)
+		ret = crc_of_range(bdev, block, i * group, len, &m->crc);
 	return ret;
 }
 
