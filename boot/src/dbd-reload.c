@@ -4,17 +4,20 @@
  * `dbdctl persist` put into /etc/dbd/devices. Static, for an initramfs.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "device.h"
 #include "driver.h"
 
+#define GRUB_ENV_MAX (1 << 20)
 #define MARKS "/run/dbd" /* a file for each minor that was armed, with the UUID in it */
 
 static const char usage[] =
@@ -26,7 +29,8 @@ static const char usage[] =
 	"system. Without DEVICE: all that are there. It waits for nothing.\n"
 	"\n"
 	"  --check  once they are mounted: says what became of them; ends those of which nothing\n"
-	"           is known any more, and mends the record after a crash during a transition\n"
+	"           is known any more, mends the record after a crash during a transition, and has\n"
+	"           what GRUB wrote to its environment block count as changed\n"
 	"\n"
 	"exit status: 0 all that are there are tracked; 1 one is not; 2 usage; 3 no driver\n";
 
@@ -193,14 +197,73 @@ static void arm_uuid(const char *uuid, void *arg)
 
 /* ---- after the mounts ---- */
 
-/* The driver found the file by the second record: that is the first one now. */
-static void mend_record(const struct dattobd_info *info, dev_t number)
+/*
+ * GRUB's save_env writes to this file's blocks before there is a kernel. Touched, they are in the map; a
+ * page is made dirty without a store that could undo what somebody else writes there.
+ */
+static bool touch_pages(int fd, size_t size)
 {
-	char root[PATH_MAX], live[PATH_MAX + 16], next[PATH_MAX + 16], target[PATH_MAX];
+	long page = sysconf(_SC_PAGESIZE);
+	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	bool done;
+
+	if (p == MAP_FAILED)
+		return false;
+	for (size_t i = 0; i < size; i += page)
+		__atomic_fetch_or(p + i, 0, __ATOMIC_SEQ_CST);
+	done = msync(p, size, MS_SYNC) == 0;
+	munmap(p, size);
+	return done;
+}
+
+static void touch_grub_env(const char *root, dev_t number)
+{
+	static const char *const names[] = { "/boot/grub/grubenv", "/boot/grub2/grubenv",
+					     "/grub/grubenv", "/grub2/grubenv" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char path[PATH_MAX + 32];
+		struct stat st;
+		int fd;
+
+		snprintf(path, sizeof(path), "%s%s", root, names[i]);
+		fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+		if (fd < 0) {
+			if (errno != ENOENT && errno != ENOTDIR)
+				complain("%s: %s: what GRUB wrote there is not in the next increment",
+					 path, strerror(errno));
+			continue;
+		}
+		/* /boot may be another file system, and the file a link to one. */
+		if (fstat(fd, &st) == 0 && st.st_dev == number && S_ISREG(st.st_mode) &&
+		    st.st_size > 0 && st.st_size <= GRUB_ENV_MAX && !touch_pages(fd, st.st_size))
+			complain("%s: %s: what GRUB wrote there is not in the next increment", path,
+				 strerror(errno));
+		close(fd);
+	}
+}
+
+/* An XFS that was mounted, but not changed since, looks unmounted after a crash: its log is written here. */
+static void touch_records(const char *root)
+{
+	char path[PATH_MAX + 16];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s%s", root, RECORDS);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || futimens(fd, NULL) || fsync(fd))
+		say(stdout, "%s: %s: an XFS that nobody changes until a crash will need a full backup",
+		    path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+/* The driver found the file by the second record: that is the first one now. */
+static void mend_record(const struct dattobd_info *info, const char *root)
+{
+	char live[PATH_MAX + 16], next[PATH_MAX + 16], target[PATH_MAX];
 	ssize_t len;
 
-	if (!mount_point_of(number, root))
-		return;
 	snprintf(live, sizeof(live), "%s%s", root, RECORD);
 	snprintf(next, sizeof(next), "%s%s", root, RECORD_NEXT);
 	len = readlink(next, target, sizeof(target) - 1);
@@ -217,6 +280,8 @@ static void mend_record(const struct dattobd_info *info, dev_t number)
 
 static void check_tracked(const char *device, dev_t number, const struct dattobd_info *info)
 {
+	char root[PATH_MAX];
+
 	if (info->error) {
 		complain("%s (minor %u) has failed: %s (%s). The next backup of it must be a full one: dbdctl destroy %u, and set it up anew",
 			 device, info->minor, driver_failure(run.ctl, info->minor),
@@ -227,7 +292,11 @@ static void check_tracked(const char *device, dev_t number, const struct dattobd
 	} else {
 		say(stdout, "%s (minor %u) is tracked with %s, snapshot %llu", device, info->minor,
 		    info->cow, info->seqid);
-		mend_record(info, number);
+		if (!mount_point_of(number, root))
+			return;
+		mend_record(info, root);
+		touch_records(root);
+		touch_grub_env(root, number);
 	}
 }
 

@@ -1,6 +1,6 @@
 # dbdctl persist: tracked again at each boot by what boot/ installs, through udev's rule and as the
 # units do it; increments chained over all of them; the machine going down with the file system mounted;
-# a crash between a transition and its record; a device that is no longer to be tracked.
+# a crash between a transition and its record; GRUB's write; a device that is no longer to be tracked.
 # fs: ext4 xfs
 # boots: 3
 # timeout: 300
@@ -59,7 +59,10 @@ case $BOOT in
 1)
 	blkid -s UUID -o value $DISK1 >fs-uuid
 	random_file $MNT/data 16
+	mkdir -p $MNT/boot/grub
+	printf '%-1024s' '# GRUB Environment Block' >$MNT/boot/grub/grubenv
 	sync
+	blkcmp extents $MNT/boot/grub/grubenv >grubenv.runs
 	dbdctl setup-snapshot --persist -f 64 $DISK1 $MNT/cow1 0
 	note_snapshot 1
 	grep -qx minor=0 /etc/dbd/devices/$(cat fs-uuid) || fail "nothing in /etc/dbd/devices"
@@ -98,6 +101,9 @@ case $BOOT in
 	umount $MNT
 	;;
 3)
+	say "GRUB writes before there is a driver"
+	printf '%-1024s' '# GRUB Environment Block: recordfail' |
+		dd of=$DISK1 bs=4096 seek=$(cut -d' ' -f1 grubenv.runs) conv=notrunc,fsync 2>/dev/null
 	say "no device yet; another device; the unit"
 	says "is not there yet" 0
 	says "is not there" 0 --check
@@ -119,6 +125,7 @@ case $BOOT in
 	expect_eq "record" /cow3 "$(readlink $MNT/.dbd/live)"
 	expect_no_file $MNT/.dbd/next
 	rm $MNT/cow2
+	grep -q recordfail $MNT/boot/grub/grubenv || fail "GRUB's write is not there"
 	records write -t 1 -b 512 -r 5 $MNT/data 16
 	next_snapshot 4
 	expect_covered 3 4
