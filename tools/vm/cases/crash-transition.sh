@@ -48,6 +48,12 @@ look_at_copy() {
 	umount /mnt/copy
 }
 
+# Up to Linux 5.11 XFS writes a record of an unmount when it is frozen, and behind it another. Who cuts the power
+# between the two leaves what looks unmounted, and the reload is refused.
+looks_unmounted() {
+	[[ $FS = xfs && $(uname -r) = 5.10.* ]] && dmesg | grep -q "XFS (${DISK2##*/}): Ending clean mount"
+}
+
 [ $BOOT = 1 ] || load_module
 if [ $BOOT = 1 ]; then
 	random_file $MNT/a 24
@@ -68,6 +74,16 @@ else
 	fi
 	expect_ok dattoctl reload-inc $DISK1 /cow${files##* } 0
 	mount_fs $DISK1 $MNT
+fi
+if [ $BOOT != 1 ] && looks_unmounted; then
+	say "the cut came within the freeze"
+	expect_device 0 4 -22
+	expect_ok dattoctl destroy 0
+	rm $MNT/cow*
+	expect_ok dattoctl setup $DISK1 $MNT/cow$new 0 64
+	note_snapshot $new
+	expect_ok dattoctl trans-inc 0
+elif [ $BOOT != 1 ]; then
 	expect_device 0 2 0
 	echo "changed: $(info 0 nr_changed_blocks)"
 	[ "$files" != $old ] || rm -f $MNT/cow$begun
