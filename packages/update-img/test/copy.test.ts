@@ -22,6 +22,8 @@ interface Files {
   readonly maps: readonly (readonly number[])[];
   /** Bytes that the maps are for; left out: those of `from`. */
   readonly device?: number;
+  /** `from` is not in the page cache. */
+  readonly cold?: boolean;
 }
 
 function mapFile(bytes: number, blocks: readonly number[]): Buffer {
@@ -48,6 +50,10 @@ async function run(
   const handles = await Promise.all(names.map((name) => open(name, 'r+')));
   try {
     const [from = -1, to = -1, ...maps] = handles.map(({ fd }) => fd);
+    if (files.cold) {
+      await handles[0]?.sync();
+      copyBinding().forget(from);
+    }
     const result = await runCopy(
       {
         mode: 'copy',
@@ -87,7 +93,9 @@ const files = (blocks: readonly number[], bytes = 4 * MIB): Files => ({
 
 describe('the engine', () => {
   it('copies the union of the maps and nothing else, for any maps, size and start', async () => {
-    const map = fc.array(fc.tuple(fc.nat(1200), fc.integer({ min: 1, max: 300 })), {
+    // Blocks side by side, and such with others between them.
+    const step = fc.oneof(fc.constant(1), fc.integer({ min: 2, max: 11 }));
+    const map = fc.array(fc.tuple(fc.nat(1200), fc.integer({ min: 1, max: 300 }), step), {
       maxLength: 8,
     });
     await fc.assert(
@@ -96,15 +104,18 @@ describe('the engine', () => {
         fc.array(map, { minLength: 0, maxLength: 4 }),
         fc.nat(400),
         fc.option(fc.nat(1300), { nil: undefined }),
-        async (bytes, runs, firstBlock, allFrom) => {
+        fc.boolean(),
+        async (bytes, runs, firstBlock, allFrom, cold) => {
           const blocks = Math.ceil(bytes / 4096);
           const maps = runs.map((list) =>
-            list.flatMap(([start, count]) => range(start, count)).filter((b) => b < blocks),
+            list
+              .flatMap(([start, count, step]) => range(0, count).map((i) => start + i * step))
+              .filter((b) => b < blocks),
           );
           const wanted = range(0, blocks).filter(
             (b) => b >= firstBlock && (b >= (allFrom ?? blocks) || maps.some((m) => m.includes(b))),
           );
-          const all = { from: pattern(1, bytes), to: pattern(2, bytes), maps };
+          const all = { from: pattern(1, bytes), to: pattern(2, bytes), maps, cold };
           const { end, progress, faults, image } = await run(all, { firstBlock, allFrom });
           expect([end, faults]).toEqual(['done', []]);
           expect(image.equals(blocksOf(wanted, all))).toBe(true);
@@ -123,7 +134,7 @@ describe('the engine', () => {
           expect(counted.image.equals(all.to)).toBe(true);
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 100 },
     );
   });
 
@@ -407,18 +418,41 @@ describe('the thread that reads what is in memory', () => {
     }
   });
 
-  it('keeps what it read until it is written, for pieces of any length', async () => {
-    const lengths = [171, 5, 250, 1, 97, 231];
+  it.each([
+    ['in memory', false, [171, 5, 250, 1, 97, 231], [1]],
+    ['on the disk', true, [171, 5, 250, 1, 97, 231], [1, 2, 9]],
+    ['on the disk, and short', true, [1, 2, 17, 1], [1, 7, 3]],
+    ['on the disk, and in pairs', true, [1], [1, 12]],
+  ])('keeps what it read until it is written: pieces %s', async (_, cold, lengths, gaps) => {
     const blocks: number[] = [];
     for (let at = 0, i = 0; at + 256 < 8192; i++) {
       const length = lengths[i % lengths.length] as number;
       blocks.push(...range(at, length));
-      at += length + 1;
+      at += length + (gaps[i % gaps.length] as number);
     }
-    const all = files(blocks, 32 * MIB);
+    const all = { ...files(blocks, 32 * MIB), cold };
     const { end, image } = await run(all);
     expect(end).toBe('done');
     expect(image.equals(blocksOf(blocks, all))).toBe(true);
+  });
+
+  it('finds the end of a snapshot that is not in memory', async () => {
+    const blocks = range(0, 200).map((i) => 2 * i);
+    const from = pattern(1, 301 * 4096 + 5);
+    const all = { ...files(blocks), from, device: 4 * MIB, cold: true };
+    const { end, faults, image } = await run(all);
+    expect(end).toBe('done');
+    expect(faults.map(({ kind, offset }) => [kind, offset / 4096])).toEqual(
+      blocks.filter((block) => block > 301).map((block) => ['read', block]),
+    );
+    expect(
+      image.equals(
+        blocksOf(
+          range(0, 151).map((i) => 2 * i),
+          all,
+        ),
+      ),
+    ).toBe(true);
   });
 
   it('has read nothing before a pause that is used after it', async () => {
