@@ -292,7 +292,8 @@ static void check_tracked(const char *device, dev_t number, const struct dattobd
 	} else {
 		say(stdout, "%s (minor %u) is tracked with %s, snapshot %llu", device, info->minor,
 		    info->cow, info->seqid);
-		if (!mount_point_of(number, root))
+		/* Dormant: it may be mounted read-only. */
+		if (!(info->state & DATTO_STATE_ACTIVE) || !mount_point_of(number, root))
 			return;
 		mend_record(info, root);
 		touch_records(root);

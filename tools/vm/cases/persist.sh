@@ -90,6 +90,9 @@ case $BOOT in
 	expect_device 0 2 0
 	expect_eq "cow" /cow2 "$(info 0 cow)"
 	says "is tracked with /cow2, snapshot 2" 0 --check
+	mount -o remount,ro $MNT
+	says "is tracked with /cow2, snapshot 2" 0 --check
+	mount -o remount,rw $MNT
 	records write -t 1 -b 512 -r 3 $MNT/data 16
 	next_snapshot 3
 	expect_covered 2 3
