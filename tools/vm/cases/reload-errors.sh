@@ -35,6 +35,16 @@ leave() {
 	load_module
 }
 
+# What is as it was left goes on.
+taken_up() {
+	leave inc
+	expect_ok dattoctl reload-inc $DISK1 /cow 0
+	mount_fs $DISK1 $MNT
+	expect_device 0 2 0
+	expect_ok dattoctl destroy 0
+	umount $MNT
+}
+
 # damage BLOCK: of the device, while nobody looks.
 damage() { dd if=/dev/urandom of=$DISK1 bs=4096 seek=$1 count=1 oflag=direct conv=notrunc 2>/dev/null; }
 
@@ -120,12 +130,7 @@ damage $(tail -1 /tmp/cow.runs | awk '{ print $1 + $2 - 1 }')
 refused inc /cow -22
 
 say "and a file that is as it was left is taken up"
-leave inc
-expect_ok dattoctl reload-inc $DISK1 /cow 0
-mount_fs $DISK1 $MNT
-expect_device 0 2 0
-expect_ok dattoctl destroy 0
-umount $MNT
+taken_up
 [ $FS = xfs ] || exit 0
 
 say "a repair that leaves the first block as it is: with these sectors the headers of the groups lie behind it"
@@ -134,12 +139,7 @@ mount_fs $DISK1 $MNT
 random_file $MNT/data 4
 umount $MNT
 repaired
-leave inc
-expect_ok dattoctl reload-inc $DISK1 /cow 0
-mount_fs $DISK1 $MNT
-expect_device 0 2 0
-expect_ok dattoctl destroy 0
-umount $MNT
+taken_up
 
 say "no checksums, so a repair could not be told"
 make_fs $DISK1 -m crc=0
