@@ -257,7 +257,7 @@ static int xfs_rest(struct block_device *bdev, void *block, struct dbd_rest_mark
 	if (group < XFS_AG_BYTES_MIN || group > bytes ||
 	    !groups || groups - 1 > div64_u64(bytes, group) || (groups - 1) * group + len > bytes ||
 	    !is_power_of_2(sector) || sector < SECTOR_SIZE) {
-		m->unknown = "its super block is not understood";
+		m->unknown = "the file system's super block is not understood";
 		return 0;
 	}
 	for (i = 0; !ret && i < groups; i++)

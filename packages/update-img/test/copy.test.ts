@@ -395,7 +395,7 @@ describe('control', () => {
   });
 });
 
-describe('the thread that reads what is in memory', () => {
+describe('reading ahead', () => {
   const threads = () => new Set(readdirSync('/proc/self/task'));
 
   it('is there while the engine runs, and neither in a pause nor at the end', async () => {

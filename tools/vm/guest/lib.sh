@@ -79,15 +79,12 @@ expect_device() {
 # proc_field MINOR KEY; an absent key is 0.
 proc_field() { jq -r ".devices[] | select(.minor == $1) | .$2 // 0" /proc/datto-info; }
 
-# Nothing of these minors is visible anywhere.
+# Nothing of this minor is visible anywhere.
 expect_no_device() {
-	local minor
-	for minor; do
-		[ ! -e "/dev/datto$minor" ] || fail "/dev/datto$minor exists"
-		[ ! -e "/sys/class/block/datto$minor" ] || fail "/sys/class/block/datto$minor exists"
-		expect_errno ENOENT dattoctl info "$minor"
-		expect_eq "devices $minor in /proc" "" "$(jq -r ".devices[] | select(.minor == $minor) | .minor" /proc/datto-info)"
-	done
+	[ ! -e "/dev/datto$1" ] || fail "/dev/datto$1 exists"
+	[ ! -e "/sys/class/block/datto$1" ] || fail "/sys/class/block/datto$1 exists"
+	expect_errno ENOENT dattoctl info "$1"
+	expect_eq "devices $1 in /proc" "" "$(jq -r ".devices[] | select(.minor == $1) | .minor" /proc/datto-info)"
 }
 
 expect_no_file() { [ ! -e "$1" ] || fail "$1 exists: $(ls -l "$1")"; }
