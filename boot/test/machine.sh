@@ -4,10 +4,10 @@
 
 node=$(dirname "$(realpath "$(command -v node)")")
 
-# machine_settle ROOT UUID: makes the tree ROOT fit for a disk with this UUID.
+# machine_settle ROOT UUID [FS]: makes the tree ROOT fit for a disk with this UUID.
 machine_settle() {
 	local root=$1 uuid=$2
-	echo "UUID=$uuid / ext4 defaults 0 1" >"$root/etc/fstab"
+	echo "UUID=$uuid / ${3:-ext4} defaults 0 1" >"$root/etc/fstab"
 	: >"$root/etc/machine-id"
 	cat >"$root/etc/systemd/system/dbd-test.service" <<-END
 		[Unit]
@@ -37,11 +37,11 @@ machine_settle() {
 		fstrim.timer e2scrub_all.timer e2scrub_reap.service dpkg-db-backup.timer
 }
 
-# machine_initramfs ROOT: what of all drivers its initramfs is to have.
+# machine_initramfs ROOT [FS]: what of all drivers its initramfs (initramfs-tools) is to have.
 machine_initramfs() {
 	mkdir -p "$1/etc/initramfs-tools/conf.d"
 	echo MODULES=list >"$1/etc/initramfs-tools/conf.d/dbd-test"
-	printf '%s\n' virtio_pci virtio_blk ext4 >>"$1/etc/initramfs-tools/modules"
+	printf '%s\n' virtio_pci virtio_blk "${2:-ext4}" >>"$1/etc/initramfs-tools/modules"
 }
 
 # machine_start BOOT VMLINUZ INITRD UUID DISK...: in the background, as $qemu.

@@ -54,7 +54,7 @@ wipefs -qa $DISK1 $DISK2 $DISK3
 
 say "dm-crypt"
 head -c 32 /dev/urandom >/tmp/key
-cryptsetup open --type plain --cipher aes-xts-plain64 --key-size 256 --key-file /tmp/key $DISK1 crypt
+cryptsetup open --type plain --cipher aes-cbc-plain64 --key-size 256 --key-file /tmp/key $DISK1 crypt
 dmsetup mknodes
 check "dm-crypt" xfs /dev/mapper/crypt
 dmsetup remove crypt
