@@ -234,9 +234,8 @@ static int check_crashed(const struct cow_file *cow, const struct cow_track_head
 		return reject(cow, "the machine stopped while the snapshot was in use: it is lost, but can be reloaded as incremental");
 	if (le32_to_cpu(th->base_crc) != cow_extents_crc(&cow->extents, base_size(cow)))
 		return reject(cow, "it was moved");
-	if (!th->mount_mark[0] || !mount->in_use ||
-	    memcmp(th->mount_mark, mount->mark, sizeof(th->mount_mark)))
-		return reject(cow, "the file system was mounted or repaired after the crash without the driver");
+	if (!mount->in_use || !dbd_mount_mark_same(th->mount_mark, mount))
+		return reject(cow, "after the crash the file system was mounted or repaired without the driver, or its mount was cut off");
 	return 0;
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The few fields of ext4's and XFS's on-disk format that are needed. XFS counts
- * no mounts; what can be told is whether its log ends with an unmount record.
+ * no mounts. But each mount, and first of all, overwrites what may lie ahead of the
+ * log's head with empty records (xlog_clear_stale_blocks): the last of these is
+ * the mark of that mount, until some 2 MiB were logged.
  */
 #include <linux/crc32.h>
 #include <linux/log2.h>
@@ -95,11 +97,20 @@ static void ext_mark(const u8 *block, u8 *mark)
 
 #define XFS_RECORD_MAGIC 0xfeedbabeu
 #define XFS_RECORD_CYCLE 4
+#define XFS_RECORD_LEN 12
+#define XFS_RECORD_LSN 16
+#define XFS_RECORD_TAIL_LSN 24
 #define XFS_RECORD_NR_OPS 40
 #define XFS_RECORD_SIZE 320 /* of the buffer it was written from: a header sector for each 32 KiB */
 #define XFS_RECORD_SECTORS_MAX 520u /* the longest record, with its headers */
+#define XFS_EMPTY_MAX 4096u /* empty records of a mount, a sector each */
 #define XFS_OP_FLAGS 9 /* of a record's first operation */
 #define XFS_OP_UNMOUNT 0x20u
+
+/* In the mark: "xfs", the UUID, the numbers of the last empty record and of the log's tail then. */
+#define XFS_MARK_UUID 4
+#define XFS_MARK_EMPTY 20
+#define XFS_MARK_EMPTY_SIZE 16
 
 #define SECTORS_PER_PAGE (PAGE_SIZE >> SECTOR_SHIFT)
 
@@ -126,33 +137,70 @@ static int read_sector(const struct xfs_log *log, u32 nr, const u8 **sector)
 }
 
 /* Each sector of the log begins with the cycle it was written in, or its record's magic. */
-static int read_cycle(const struct xfs_log *log, u32 nr, u32 *cycle)
+static u32 cycle_of(const u8 *sector)
 {
-	const u8 *sector;
-	int ret = read_sector(log, nr, &sector);
+	u32 cycle = be32_at(sector, 0);
 
-	*cycle = be32_at(sector, 0);
-	if (*cycle == XFS_RECORD_MAGIC)
-		*cycle = be32_at(sector, XFS_RECORD_CYCLE);
-	return ret;
+	return cycle == XFS_RECORD_MAGIC ? be32_at(sector, XFS_RECORD_CYCLE) : cycle;
 }
 
 /* The first sector that is not of the cycle of sector 0, or the end. */
-static int find_head(const struct xfs_log *log, u32 *head)
+static int find_head(const struct xfs_log *log, u32 *head, u32 *cycle)
 {
-	u32 cycle, first, lo = 0, hi = log->nr;
-	int ret = read_cycle(log, 0, &first);
+	u32 lo = 0, hi = log->nr;
+	const u8 *sector;
+	int ret = read_sector(log, 0, &sector);
 
+	*cycle = cycle_of(sector);
 	while (!ret && hi - lo > 1) {
 		u32 mid = lo + (hi - lo) / 2;
 
-		ret = read_cycle(log, mid, &cycle);
-		if (cycle == first)
+		ret = read_sector(log, mid, &sector);
+		if (cycle_of(sector) == *cycle)
 			lo = mid;
 		else
 			hi = mid;
 	}
 	*head = hi;
+	return ret;
+}
+
+static bool is_empty(const u8 *sector, u32 nr)
+{
+	return be32_at(sector, 0) == XFS_RECORD_MAGIC && !be32_at(sector, XFS_RECORD_LEN) &&
+	       !be32_at(sector, XFS_RECORD_NR_OPS) && !be32_at(sector, XFS_RECORD_SIZE) &&
+	       (u32)be64_at(sector, XFS_RECORD_LSN) == nr;
+}
+
+/*
+ * The last empty record ahead of the head, which may move on meanwhile: first are sectors
+ * of a new cycle, if any, then empty records, then sectors of the cycle before.
+ */
+static int find_empty(const struct xfs_log *log, u32 head, u32 cycle, u8 *mark)
+{
+	u32 lo = 0, hi = min(XFS_EMPTY_MAX, log->nr);
+	int ret = 0;
+
+	memset(mark, 0, XFS_MARK_EMPTY_SIZE);
+	while (!ret && lo < hi) {
+		u32 mid = lo + (hi - lo) / 2, nr = head + mid, now = cycle;
+		const u8 *sector;
+
+		if (nr >= log->nr) {
+			nr -= log->nr;
+			now++;
+		}
+		ret = read_sector(log, nr, &sector);
+		if (is_empty(sector, nr)) {
+			memcpy(mark, sector + XFS_RECORD_LSN, XFS_MARK_EMPTY_SIZE);
+			lo = mid + 1;
+		} else if (cycle_of(sector) == now) {
+			memset(mark, 0, XFS_MARK_EMPTY_SIZE);
+			lo = mid + 1;
+		} else {
+			hi = mid;
+		}
+	}
 	return ret;
 }
 
@@ -171,13 +219,15 @@ static int is_unmount(const struct xfs_log *log, u32 record, bool *unmount)
 	return ret;
 }
 
-/* Whether the last record is of anything but an unmount. */
-static int log_in_use(const struct xfs_log *log, bool *in_use)
+/* Whether the last record is of anything but an unmount; and the mark of the last mount. */
+static int read_log(const struct xfs_log *log, u8 *mark, bool *in_use)
 {
-	u32 head, i;
+	u32 head, cycle, i;
 	bool unmount;
-	int ret = find_head(log, &head);
+	int ret = find_head(log, &head, &cycle);
 
+	if (!ret)
+		ret = find_empty(log, head, cycle, mark);
 	*in_use = true;
 	for (i = 1; !ret && i <= min(XFS_RECORD_SECTORS_MAX, log->nr); i++) {
 		u32 nr = (head + log->nr - i) % log->nr;
@@ -193,7 +243,7 @@ static int log_in_use(const struct xfs_log *log, bool *in_use)
 	return ret;
 }
 
-static int xfs_in_use(struct block_device *bdev, const u8 *block, bool *in_use)
+static int xfs_mark(struct block_device *bdev, const u8 *block, struct dbd_mount_mark *m)
 {
 	u64 at = be64_at(block, XFS_LOG_START), bytes = bdev_nr_bytes(bdev);
 	u32 size = be32_at(block, XFS_BLOCK_SIZE);
@@ -202,7 +252,8 @@ static int xfs_in_use(struct block_device *bdev, const u8 *block, bool *in_use)
 	struct xfs_log log = { .bdev = bdev, .nr = len >> SECTOR_SHIFT };
 	int ret;
 
-	*in_use = false;
+	memcpy(m->mark, "xfs", 4);
+	memcpy(m->mark + XFS_MARK_UUID, block + XFS_UUID, 16);
 	if (!at || ag_shift > 32 || !log.nr)
 		return 0; /* its log is elsewhere */
 	log.start = ((at >> ag_shift) * be32_at(block, XFS_AG_BLOCKS) +
@@ -212,15 +263,9 @@ static int xfs_in_use(struct block_device *bdev, const u8 *block, bool *in_use)
 	log.page = alloc_page(GFP_KERNEL);
 	if (!log.page)
 		return -ENOMEM;
-	ret = log_in_use(&log, in_use);
+	ret = read_log(&log, m->mark + XFS_MARK_EMPTY, &m->in_use);
 	__free_page(log.page);
 	return ret;
-}
-
-static void xfs_mark(const u8 *block, u8 *mark)
-{
-	memcpy(mark, "xfs", 4);
-	memcpy(mark + 4, block + XFS_UUID, 16);
 }
 
 static int crc_of_range(struct block_device *bdev, void *block, u64 pos, u32 len, u32 *crc)
@@ -276,10 +321,20 @@ int dbd_mount_mark_read(struct block_device *bdev, void *block, struct dbd_mount
 		ext_mark(block, m->mark);
 		m->in_use = ext_in_use(block);
 	} else if (is_xfs(block)) {
-		xfs_mark(block, m->mark);
-		ret = xfs_in_use(bdev, block, &m->in_use);
+		ret = xfs_mark(bdev, block, m);
 	}
 	return ret;
+}
+
+bool dbd_mount_mark_same(const u8 *noted, const struct dbd_mount_mark *found)
+{
+	unsigned int len = COW_MOUNT_MARK_SIZE;
+
+	/* The mount that was noted may have logged so much since that its empty records are gone. */
+	if (!memcmp(found->mark, "xfs", 4) &&
+	    !memchr_inv(found->mark + XFS_MARK_EMPTY, 0, XFS_MARK_EMPTY_SIZE))
+		len = XFS_MARK_EMPTY;
+	return found->mark[0] && !memcmp(noted, found->mark, len);
 }
 
 int dbd_rest_mark_read(struct block_device *bdev, void *block, struct dbd_rest_mark *m)

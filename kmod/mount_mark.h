@@ -9,8 +9,8 @@
 
 /**
  * struct dbd_mount_mark - that record
- * @mark: changes when the file system is mounted read-write, on ext2, ext3 and
- *	ext4; names the file system on others
+ * @mark: of the file system and of its last mount. On XFS all mounts count, but
+ *	when much was logged since, that part is zero
  * @in_use: it was not unmounted, nor repaired, since it was mounted last
  */
 struct dbd_mount_mark {
@@ -20,6 +20,9 @@ struct dbd_mount_mark {
 
 /* Process context. @block: a page to read into. A file system not known has no mark. */
 int dbd_mount_mark_read(struct block_device *bdev, void *block, struct dbd_mount_mark *m);
+
+/* Whether @found, in a file system in use, can be of the mount whose mark is @noted. */
+bool dbd_mount_mark_same(const u8 *noted, const struct dbd_mount_mark *found);
 
 /**
  * struct dbd_rest_mark - of a file system that is not mounted
