@@ -234,6 +234,8 @@ static int check_crashed(const struct cow_file *cow, const struct cow_track_head
 		return reject(cow, "the machine stopped while the snapshot was in use: it is lost, but can be reloaded as incremental");
 	if (le32_to_cpu(th->base_crc) != cow_extents_crc(&cow->extents, base_size(cow)))
 		return reject(cow, "it was moved");
+	if (mount->unknown)
+		return reject(cow, mount->unknown);
 	if (!mount->in_use || !dbd_mount_mark_same(th->mount_mark, mount))
 		return reject(cow, "after the crash the file system was mounted or repaired without the driver, or its mount was cut off");
 	return 0;
@@ -327,7 +329,6 @@ int cow_track_load(struct cow_file *cow, struct block_device *bdev, enum cow_tak
 		cow->asked = le64_to_cpu(th->asked);
 		memcpy(cow->uuid, th->uuid, sizeof(cow->uuid));
 		loaded->crashed = !(le32_to_cpu(th->flags) & COW_TRACK_CLEAN);
-		loaded->snapshot = le32_to_cpu(th->flags) & COW_TRACK_SNAPSHOT;
 		ret = load_map(cow, bdev, loaded);
 	}
 	mutex_unlock(&cow->track_lock);

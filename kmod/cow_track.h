@@ -52,13 +52,11 @@ int cow_track_check(struct cow_file *cow, struct block_device *bdev);
  * @map: blocks that may differ from the snapshot; the caller's
  * @crashed: the machine did not stop in order: it comes from map and log
  * @regions: that came from the log
- * @snapshot: the file is that of a snapshot
  */
 struct cow_loaded {
 	struct dbd_map *map;
 	bool crashed;
 	u64 regions;
-	bool snapshot;
 };
 
 /* Which series a file belongs to, and whether it is in use, or finished. */

@@ -297,6 +297,8 @@ static int start_unverified(struct dbd_device *dev)
 	dbd_tracker_start(&dev->tracker, track);
 	dbd_target_drain(&dev->tracker.target);
 	ret = dbd_mount_mark_read(dev->ref.bdev, dev->cow->block, &dev->origin.mount);
+	dbd_tracker_await_mark(&dev->tracker, dev->origin.mount.log_start,
+			       dev->origin.mount.log_nr);
 	if (!ret)
 		ret = dbd_rest_mark_read(dev->ref.bdev, dev->cow->block, &dev->origin.rest);
 	if (ret)

@@ -42,6 +42,7 @@ static u64 be64_at(const u8 *block, unsigned int at)
 /* ---- ext2, ext3, ext4: little-endian, the super block at byte 1024 ---- */
 
 #define EXT_SB 1024
+#define EXT_LOG_BLOCK_SIZE (EXT_SB + 0x18) /* less 10 */
 #define EXT_MTIME (EXT_SB + 0x2c) /* of the last mount, seconds */
 #define EXT_MOUNT_COUNT (EXT_SB + 0x34)
 #define EXT_MAGIC (EXT_SB + 0x38)
@@ -50,11 +51,31 @@ static u64 be64_at(const u8 *block, unsigned int at)
 #define EXT_FEATURE_COMPAT (EXT_SB + 0x5c)
 #define EXT_FEATURE_INCOMPAT (EXT_SB + 0x60)
 #define EXT_UUID (EXT_SB + 0x68)
+#define EXT_JOURNAL_INODE (EXT_SB + 0xe0) /* 0: the journal is on another device */
+#define EXT_JOURNAL_BACKUP (EXT_SB + 0xfd) /* 1: there is a copy of its inode's blocks */
+#define EXT_JOURNAL_BLOCKS (EXT_SB + 0x10c) /* that */
 #define EXT_MTIME_HIGH (EXT_SB + 0x275)
 
 #define EXT_HAS_JOURNAL 0x4u
 #define EXT_NEEDS_RECOVERY 0x4u
 #define EXT_STATE_VALID 0x1u
+
+#define EXT_INODE_BLOCKS 60 /* bytes: the root of a tree of extents, or block numbers */
+#define EXT_EXTENT_MAGIC 0xf30au
+#define EXT_EXTENT_SIZE 12u /* also of the header before them */
+#define EXT_EXTENT_LEN_MAX 32768u
+#define EXT_EXTENT_DEPTH_MAX 5
+#define EXT_DIRECT_BLOCKS 12u
+
+/* The journal: big-endian. */
+#define EXT_JOURNAL_MAGIC 0xc03b3998u
+#define EXT_JOURNAL_BLOCK_SEQUENCE 8 /* of any of its blocks that are not data */
+#define EXT_JOURNAL_SEQUENCE 0x18 /* of the oldest transaction */
+#define EXT_JOURNAL_START 0x1c /* its block; 0: the journal is empty */
+
+/* In the mark: "ext", the UUID, what the super block says of mounts, the journal's sequence. */
+#define EXT_MARK_SEQUENCE 32
+#define EXT_MARK_SEQUENCE_SIZE 4
 
 static bool is_ext(const u8 *block)
 {
@@ -69,14 +90,145 @@ static bool ext_in_use(const u8 *block)
 	return !(le16_at(block, EXT_STATE) & EXT_STATE_VALID);
 }
 
-static void ext_mark(const u8 *block, u8 *mark)
+struct ext_journal {
+	struct block_device *bdev;
+	u8 *block; /* a page */
+	u32 block_size;
+	u8 root[EXT_INODE_BLOCKS];
+};
+
+static int read_ext_block(const struct ext_journal *j, u64 nr)
 {
-	memcpy(mark, "ext", 4);
-	memcpy(mark + 4, block + EXT_UUID, 16);
-	memcpy(mark + 20, block + EXT_MTIME, 4);
-	mark[24] = block[EXT_MTIME_HIGH];
-	memcpy(mark + 25, block + EXT_MOUNT_COUNT, 2);
-	memcpy(mark + 27, block + EXT_LASTCHECK, 4);
+	u64 bytes = bdev_nr_bytes(j->bdev);
+
+	if (!nr || nr >= div_u64(bytes, j->block_size))
+		return -EUCLEAN;
+	return cow_raw_read(j->bdev, nr * j->block_size, virt_to_page(j->block),
+			    min_t(u32, j->block_size, PAGE_SIZE));
+}
+
+/* Where the journal's block @nr is, by the inode's tree of extents. */
+static int find_in_extents(const struct ext_journal *j, u32 nr, u64 *physical)
+{
+	u32 size = sizeof(j->root), i, depth = EXT_EXTENT_DEPTH_MAX + 1;
+	const u8 *node = j->root;
+	int ret;
+
+	for (;;) {
+		u32 entries = le16_at(node, 2), first;
+		const u8 *e = node;
+
+		/* Each level is one less. */
+		if (le16_at(node, 0) != EXT_EXTENT_MAGIC || le16_at(node, 6) >= depth ||
+		    entries > size / EXT_EXTENT_SIZE - 1)
+			return -EUCLEAN;
+		depth = le16_at(node, 6);
+		for (i = 1; i <= entries && le32_at(node, i * EXT_EXTENT_SIZE) <= nr; i++)
+			e = node + i * EXT_EXTENT_SIZE;
+		if (e == node)
+			return -EUCLEAN;
+		first = le32_at(e, 0);
+		if (!depth) {
+			if (le16_at(e, 4) > EXT_EXTENT_LEN_MAX || nr - first >= le16_at(e, 4))
+				return -EUCLEAN;
+			*physical = ((u64)le16_at(e, 6) << 32 | le32_at(e, 8)) + nr - first;
+			return 0;
+		}
+		ret = read_ext_block(j, (u64)le16_at(e, 8) << 32 | le32_at(e, 4));
+		if (ret)
+			return ret;
+		node = j->block;
+		size = min_t(u32, j->block_size, PAGE_SIZE);
+	}
+}
+
+/* By the inode's block numbers, as ext3 has them. */
+static int find_in_blocks(const struct ext_journal *j, u32 nr, u64 *physical)
+{
+	u32 per_block = j->block_size / 4, below = 1;
+	int ret;
+
+	if (j->block_size > PAGE_SIZE)
+		return -EUCLEAN;
+	if (nr < EXT_DIRECT_BLOCKS) {
+		*physical = le32_at(j->root, nr * 4);
+		return 0;
+	}
+	nr -= EXT_DIRECT_BLOCKS;
+	if (nr < per_block) {
+		*physical = le32_at(j->root, EXT_DIRECT_BLOCKS * 4);
+	} else {
+		nr -= per_block;
+		*physical = le32_at(j->root, (EXT_DIRECT_BLOCKS + 1) * 4);
+		below = per_block;
+	}
+	if (nr / below >= per_block)
+		return -EUCLEAN;
+	for (; below; nr %= below, below /= per_block) {
+		ret = read_ext_block(j, *physical);
+		if (ret)
+			return ret;
+		*physical = le32_at(j->block, nr / below * 4);
+	}
+	return 0;
+}
+
+static int read_journal(const struct ext_journal *j, u32 nr)
+{
+	u64 physical;
+	int ret = le16_at(j->root, 0) == EXT_EXTENT_MAGIC ? find_in_extents(j, nr, &physical) :
+							    find_in_blocks(j, nr, &physical);
+
+	return ret ?: read_ext_block(j, physical);
+}
+
+/*
+ * After a recovery the journal is begun anew with a sequence that nothing in it has yet, and only
+ * then the super block counts the mount. A crash in between leaves what recovery
+ * wrote in place, and nothing that would be recovered once more.
+ */
+static int read_ext_journal(const struct ext_journal *j, struct dbd_mount_mark *m)
+{
+	u32 sequence, start;
+	int ret = read_journal(j, 0);
+
+	if (ret)
+		return ret;
+	if (be32_at(j->block, 0) != EXT_JOURNAL_MAGIC)
+		return -EUCLEAN;
+	sequence = be32_at(j->block, EXT_JOURNAL_SEQUENCE);
+	start = be32_at(j->block, EXT_JOURNAL_START);
+	memcpy(m->mark + EXT_MARK_SEQUENCE, &sequence, EXT_MARK_SEQUENCE_SIZE);
+	if (!start)
+		return 0;
+	ret = read_journal(j, start);
+	m->recovered = !ret && (be32_at(j->block, 0) != EXT_JOURNAL_MAGIC ||
+				be32_at(j->block, EXT_JOURNAL_BLOCK_SEQUENCE) != sequence);
+	return ret;
+}
+
+static int ext_mark(struct block_device *bdev, u8 *block, struct dbd_mount_mark *m)
+{
+	struct ext_journal j = { .bdev = bdev, .block = block };
+	bool inside = le32_at(block, EXT_JOURNAL_INODE) && block[EXT_JOURNAL_BACKUP] == 1;
+	int ret;
+
+	memcpy(m->mark, "ext", 4);
+	memcpy(m->mark + 4, block + EXT_UUID, 16);
+	memcpy(m->mark + 20, block + EXT_MTIME, 4);
+	m->mark[24] = block[EXT_MTIME_HIGH];
+	memcpy(m->mark + 25, block + EXT_MOUNT_COUNT, 2);
+	memcpy(m->mark + 27, block + EXT_LASTCHECK, 4);
+	m->in_use = ext_in_use(block);
+	if (!(le32_at(block, EXT_FEATURE_COMPAT) & EXT_HAS_JOURNAL))
+		return 0;
+	j.block_size = 1024u << min(le32_at(block, EXT_LOG_BLOCK_SIZE), 6u);
+	memcpy(j.root, block + EXT_JOURNAL_BLOCKS, sizeof(j.root));
+	ret = inside ? read_ext_journal(&j, m) : -EUCLEAN;
+	if (ret != -EUCLEAN)
+		return ret;
+	m->unknown = "whether the file system was mounted since cannot be told: the device has no journal of it";
+	return 0;
 }
 
 /* ---- XFS: big-endian ---- */
@@ -260,6 +412,8 @@ static int xfs_mark(struct block_device *bdev, const u8 *block, struct dbd_mount
 		     (at & ((1ull << ag_shift) - 1))) * size;
 	if (log.start > bytes || len > bytes - log.start)
 		return 0;
+	m->log_start = log.start >> SECTOR_SHIFT;
+	m->log_nr = log.nr;
 	log.page = alloc_page(GFP_KERNEL);
 	if (!log.page)
 		return -ENOMEM;
@@ -317,13 +471,9 @@ int dbd_mount_mark_read(struct block_device *bdev, void *block, struct dbd_mount
 	*m = (struct dbd_mount_mark){};
 	if (ret)
 		return ret;
-	if (is_ext(block)) {
-		ext_mark(block, m->mark);
-		m->in_use = ext_in_use(block);
-	} else if (is_xfs(block)) {
-		ret = xfs_mark(bdev, block, m);
-	}
-	return ret;
+	if (is_ext(block))
+		return ext_mark(bdev, block, m);
+	return is_xfs(block) ? xfs_mark(bdev, block, m) : 0;
 }
 
 bool dbd_mount_mark_same(const u8 *noted, const struct dbd_mount_mark *found)
@@ -334,6 +484,9 @@ bool dbd_mount_mark_same(const u8 *noted, const struct dbd_mount_mark *found)
 	if (!memcmp(found->mark, "xfs", 4) &&
 	    !memchr_inv(found->mark + XFS_MARK_EMPTY, 0, XFS_MARK_EMPTY_SIZE))
 		len = XFS_MARK_EMPTY;
+	/* While nothing was committed since the mark was noted, the sequence is the same. */
+	if (!memcmp(found->mark, "ext", 4) && !found->recovered)
+		len = EXT_MARK_SEQUENCE;
 	return found->mark[0] && !memcmp(noted, found->mark, len);
 }
 

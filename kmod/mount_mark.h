@@ -12,10 +12,17 @@
  * @mark: of the file system and of its last mount. On XFS all mounts count, but
  *	when much was logged since, that part is zero
  * @in_use: it was not unmounted, nor repaired, since it was mounted last
+ * @recovered: its journal was begun anew, as at the end of a recovery, and nothing
+ *	is in it yet
+ * @unknown: it cannot be told what happened since, and why; NULL: it can
+ * @log_start, @log_nr: sectors that a mount writes first of all, and marks by that; nr 0:
+ *	it does not
  */
 struct dbd_mount_mark {
 	u8 mark[COW_MOUNT_MARK_SIZE];
-	bool in_use;
+	bool in_use, recovered;
+	const char *unknown;
+	sector_t log_start, log_nr;
 };
 
 /* Process context. @block: a page to read into. A file system not known has no mark. */

@@ -245,7 +245,7 @@ static int take_up(struct dbd_device *dev, struct cow_loaded *loaded)
 	return ret;
 }
 
-/* The snapshot is over, or was lost in a crash: its old blocks are worth nothing. */
+/* The snapshot is over, or was lost in a crash, perhaps of this very step: its old blocks are worth nothing. */
 static void drop_old_blocks(struct dbd_device *dev)
 {
 	int ret = cow_shrink(dev->cow);
@@ -366,7 +366,7 @@ static void verify(struct dbd_device *dev, struct super_block *sb)
 		return;
 	}
 	activate(dev);
-	if (loaded.snapshot && !dev->snapshot)
+	if (!dev->snapshot && dev->cow->fsize > dev->cow->layout.data_start << COW_BLOCK_SHIFT)
 		drop_old_blocks(dev);
 	if (loaded.crashed)
 		after_crash(dev, &loaded);

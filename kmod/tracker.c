@@ -33,6 +33,20 @@ static bool on_guarded(struct dbd_tracker *t, sector_t first, sector_t nr)
 	return cow_extents_overlap(guard, (u64)first << SECTOR_SHIFT, (u64)nr << SECTOR_SHIFT);
 }
 
+/* Whether a write has to wait for the mark of a mount, see dbd_tracker_await_mark(). */
+static bool awaits_mark(struct dbd_tracker *t, sector_t first, sector_t nr)
+{
+	sector_t log_nr = smp_load_acquire(&t->log_nr); /* as in dbd_tracker_await_mark() */
+
+	if (!log_nr)
+		return false;
+	if (first < t->log_start + log_nr && first + nr > t->log_start) {
+		WRITE_ONCE(t->marked, true);
+		return false;
+	}
+	return READ_ONCE(t->marked);
+}
+
 /* Whether blocks [@b, @end), marked by now, may be written. Under RCU. */
 static bool logged(const struct dbd_track *track, u64 b, u64 end)
 {
@@ -47,6 +61,8 @@ static enum dbd_verdict filter_write(struct dbd_target *target, struct bio *bio,
 	u64 b = first_block(first), end = end_block(first, nr);
 
 	if (READ_ONCE(t->closed) || on_guarded(t, first, nr))
+		return DBD_DIVERT;
+	if (!track->snap && !track->log && awaits_mark(t, first, nr))
 		return DBD_DIVERT;
 	if (!track->snap || READ_ONCE(*t->error))
 		dbd_map_set(track->map, b, end - b);
@@ -261,6 +277,22 @@ static int take_seal_back(struct dbd_tracker *t)
 	return ret;
 }
 
+/* Who marks waits for that write before others are begun: it is done, and in the device's cache. */
+static void flush_mark(struct dbd_tracker *t)
+{
+	struct bio bio;
+	int ret;
+
+	if (!t->log_nr || !READ_ONCE(t->marked))
+		return;
+	dbd_bio_init(&bio, t->target.bdev, NULL, 0, REQ_OP_WRITE | REQ_PREFLUSH);
+	ret = submit_bio_wait(&bio);
+	bio_uninit(&bio);
+	if (ret)
+		tracker_fail(t, ret, "the mark of a mount cannot be flushed");
+	WRITE_ONCE(t->log_nr, 0);
+}
+
 static int gate_open(struct dbd_tracker *t)
 {
 	struct bio_list list;
@@ -268,6 +300,7 @@ static int gate_open(struct dbd_tracker *t)
 	int ret;
 
 	lockdep_assert_held(&t->gate_lock);
+	flush_mark(t);
 	ret = take_seal_back(t);
 	spin_lock_irq(&t->lock);
 	list = t->held;
@@ -286,6 +319,12 @@ static void open_work(struct work_struct *work)
 	mutex_lock(&t->gate_lock);
 	gate_open(t);
 	mutex_unlock(&t->gate_lock);
+}
+
+void dbd_tracker_await_mark(struct dbd_tracker *t, sector_t start, sector_t nr)
+{
+	t->log_start = start;
+	smp_store_release(&t->log_nr, nr); /* as in awaits_mark() */
 }
 
 void dbd_tracker_close(struct dbd_tracker *t)

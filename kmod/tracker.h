@@ -45,6 +45,8 @@ struct dbd_track {
  * @guard: extents of the COW file that nobody else may write, or NULL: the
  *	file system looks after them. RCU
  * @last_write: jiffies, of writes seen while guarded
+ * @log_start, @log_nr: see dbd_tracker_await_mark(); nr 0: not, or not any more
+ * @marked: there was a write to them
  * @disclaimed: its COW file cannot be taken up any more; the device's lock
  * @unsealed: called when the first write has taken a seal back; may be NULL
  * @wq: where the gate is opened
@@ -64,6 +66,8 @@ struct dbd_tracker {
 	struct cow_file *cow;
 	const struct cow_extents *guard;
 	unsigned long last_write;
+	sector_t log_start, log_nr;
+	bool marked;
 	bool disclaimed;
 	void (*unsealed)(struct dbd_tracker *t);
 	struct workqueue_struct *wq;
@@ -82,6 +86,12 @@ void dbd_tracker_destroy(struct dbd_tracker *t);
 
 /* From here on writes are seen. @track becomes the tracker's. */
 void dbd_tracker_start(struct dbd_tracker *t, struct dbd_track *track);
+/*
+ * A mount writes its mark to these sectors and then to others. The mark is durable before any of
+ * those reaches the device, once; so whoever does not find it knows that nothing was written.
+ * For a track without snapshot and log.
+ */
+void dbd_tracker_await_mark(struct dbd_tracker *t, sector_t start, sector_t nr);
 /*
  * Ends that; nothing is held when it returns. Frees what was published. A seal
  * stays.

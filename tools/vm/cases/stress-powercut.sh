@@ -1,5 +1,5 @@
 # Power cuts of a disk that loses what it was not told to flush, see guest/powerdisk/: at drawn instants of a
-# busy time, in all modes, the device is taken up again as at a boot, and every block that differs from the
+# busy time, in all modes, and of a mount after a cut, the device is taken up again as at a boot, and every block that differs from the
 # snapshot is in the map.
 # disks: 192M
 # fs: ext4 xfs
@@ -12,15 +12,24 @@
 RANDOM=$STRESS_SEED
 DISK=/dev/nbd0 WRITES=/tmp/writes
 bytes=$(dev_bytes $DISK1)
-marked=0 changed=0 cuts=0 entries=0
+marked=0 changed=0 cuts=0 entries=0 refusals=0
 
 entries() { powerdisk entries $WRITES; }
 
-# prepare MODE: the first snapshot, of what is on the disk by then; COW files of this size.
-prepare() {
+serve() {
 	powerdisk serve $DISK "$bytes" $WRITES &
 	server=$!
 	wait_for 20 [ -e /sys/block/nbd0/pid ]
+}
+end_serving() {
+	kill $server
+	wait $server
+	wait_for 20 [ ! -e /sys/block/nbd0/pid ]
+}
+
+# prepare MIB: the first snapshot, of what is on the disk by then; COW files of this size.
+prepare() {
+	serve
 	make_fs_4k $DISK
 	mount_fs $DISK $MNT
 	for i in 0 1 2 3 4 5 6 7; do random_file $MNT/$i 5; done
@@ -100,11 +109,26 @@ put_away() {
 	local next=
 	expect_ok dattoctl destroy 0
 	umount $MNT
-	kill $server
-	wait $server
-	wait_for 20 [ ! -e /sys/block/nbd0/pid ]
+	end_serving
 	[ $mode != transition ] || next=/tmp/next
 	powerdisk order $WRITES $first $last /tmp/own "$bytes" $next || fail "writes in the wrong order"
+}
+
+# After one cut the disk is mounted again; the other cuts are while that goes on.
+mount_after_cut() {
+	powerdisk cut $WRITES $first $last $((RANDOM * 32768 + RANDOM)) /tmp/own $DISK1
+	rm $WRITES
+	serve
+	dd if=$DISK1 of=$DISK bs=1M oflag=direct conv=fsync status=none
+	first=$(entries)
+	expect_ok dattoctl resume $DISK /.dbd/live 0 /.dbd/next
+	mount_fs $DISK $MNT
+	expect_device 0 2 0
+	last=$(entries)
+	entries=$((entries + last - first))
+	expect_ok dattoctl destroy 0
+	umount $MNT
+	end_serving
 }
 
 # count_blocks RUNS...: those that are no COW file's.
@@ -119,6 +143,14 @@ one_cut() {
 	powerdisk cut $WRITES $first $last $((RANDOM * 32768 + RANDOM)) /tmp/own $DISK1
 	expect_ok dattoctl resume $DISK1 /.dbd/live 0 /.dbd/next
 	mount_fs $DISK1 $MNT
+	if [ $mode = mount ] && [ "$(info 0 error)" != 0 ]; then
+		# Recovery had begun, and nobody knows what it wrote.
+		dmesg | tail -5 | grep -q "or its mount was cut off" || fail "not taken up: $(dattoctl failure 0 | xargs)"
+		expect_ok dattoctl destroy 0
+		umount $MNT
+		cuts=$((cuts + 1)) refusals=$((refusals + 1))
+		return
+	fi
 	[ "$(info 0 state) $(info 0 error)" = "2 0" ] || fail "not taken up: $(dattoctl failure 0 | xargs)"
 	cow=$(info 0 cow)
 	expect_ok dattoctl trans-snap $MNT/cow3 0 8
@@ -144,11 +176,11 @@ one_cut() {
 
 modprobe nbd nbds_max=1
 load_module intent_idle_seconds=1
-modes=(incremental snapshot transition reload)
+modes=(incremental snapshot transition reload mount)
 end=$((SECONDS + STRESS_SECONDS))
 turn=$STRESS_SEED
 while :; do
-	mode=${modes[turn++ % 4]}
+	mode=${modes[turn++ % 5]}
 	say "$mode"
 	case $mode in
 	snapshot) prepare 64 ;;
@@ -160,6 +192,7 @@ while :; do
 	[ $mode != reload ] || reboot
 	busy $((STRESS_SECONDS < 100 ? 5 : 8))
 	put_away
+	[ $mode != mount ] || mount_after_cut
 	rest=$((SECONDS + STRESS_SECONDS / 6))
 	for n in 1 2 3 4 5 6 7 8 9 10 11 12; do
 		one_cut
@@ -170,6 +203,7 @@ done
 expect_untouched
 modprobe -r nbd
 echo "stat cuts: $cuts"
+echo "stat cuts of a mount after a cut, reload refused: $refusals"
 echo "stat writes that the cuts were drawn from: $entries"
 echo "stat blocks that differed: $changed"
 echo "stat blocks that were marked: $marked"
