@@ -69,13 +69,16 @@ static u64 be64_at(const u8 *block, unsigned int at)
 
 /* The journal: big-endian. */
 #define EXT_JOURNAL_MAGIC 0xc03b3998u
-#define EXT_JOURNAL_BLOCK_SEQUENCE 8 /* of any of its blocks that are not data */
+#define EXT_JOURNAL_BLOCK_TYPE 4 /* of any of its blocks that are not data */
+#define EXT_JOURNAL_BLOCK_SEQUENCE 8
+#define EXT_JOURNAL_COMMIT 2u /* type of a transaction's last block */
+#define EXT_JOURNAL_BLOCKS_NR 0x10
+#define EXT_JOURNAL_FIRST 0x14
 #define EXT_JOURNAL_SEQUENCE 0x18 /* of the oldest transaction */
 #define EXT_JOURNAL_START 0x1c /* its block; 0: the journal is empty */
 
 /* In the mark: "ext", the UUID, what the super block says of mounts, the journal's sequence. */
 #define EXT_MARK_SEQUENCE 32
-#define EXT_MARK_SEQUENCE_SIZE 4
 
 static bool is_ext(const u8 *block)
 {
@@ -182,14 +185,21 @@ static int read_journal(const struct ext_journal *j, u32 nr)
 	return ret ?: read_ext_block(j, physical);
 }
 
+static bool is_of_transaction(const u8 *block, u32 sequence)
+{
+	return be32_at(block, 0) == EXT_JOURNAL_MAGIC &&
+	       be32_at(block, EXT_JOURNAL_BLOCK_SEQUENCE) == sequence;
+}
+
 /*
- * After a recovery the journal is begun anew with a sequence that nothing in it has yet, and only
- * then the super block counts the mount. A crash in between leaves what recovery
- * wrote in place, and nothing that would be recovered once more.
+ * After a recovery the journal is begun anew, and only then the super block counts the mount. A crash in
+ * between leaves what recovery wrote in place, and nothing that would be recovered once
+ * more. Such a journal begins with a transaction that is not there yet, and leaves out a number: when
+ * it is only that all is written back, the transaction before ends where it begins.
  */
 static int read_ext_journal(const struct ext_journal *j, struct dbd_mount_mark *m)
 {
-	u32 sequence, start;
+	u32 sequence, start, before;
 	int ret = read_journal(j, 0);
 
 	if (ret)
@@ -198,12 +208,17 @@ static int read_ext_journal(const struct ext_journal *j, struct dbd_mount_mark *
 		return -EUCLEAN;
 	sequence = be32_at(j->block, EXT_JOURNAL_SEQUENCE);
 	start = be32_at(j->block, EXT_JOURNAL_START);
-	memcpy(m->mark + EXT_MARK_SEQUENCE, &sequence, EXT_MARK_SEQUENCE_SIZE);
+	before = (start == be32_at(j->block, EXT_JOURNAL_FIRST) ?
+		  be32_at(j->block, EXT_JOURNAL_BLOCKS_NR) : start) - 1;
+	memcpy(m->mark + EXT_MARK_SEQUENCE, &sequence, sizeof(sequence));
 	if (!start)
 		return 0;
 	ret = read_journal(j, start);
-	m->recovered = !ret && (be32_at(j->block, 0) != EXT_JOURNAL_MAGIC ||
-				be32_at(j->block, EXT_JOURNAL_BLOCK_SEQUENCE) != sequence);
+	if (ret || is_of_transaction(j->block, sequence))
+		return ret;
+	ret = read_journal(j, before);
+	m->recovered = !is_of_transaction(j->block, sequence - 1) ||
+		       be32_at(j->block, EXT_JOURNAL_BLOCK_TYPE) != EXT_JOURNAL_COMMIT;
 	return ret;
 }
 
@@ -476,18 +491,30 @@ int dbd_mount_mark_read(struct block_device *bdev, void *block, struct dbd_mount
 	return is_xfs(block) ? xfs_mark(bdev, block, m) : 0;
 }
 
+static bool same_ext_mount(const u8 *noted, const struct dbd_mount_mark *found)
+{
+	u32 then, now;
+
+	memcpy(&then, noted + EXT_MARK_SEQUENCE, sizeof(then));
+	memcpy(&now, found->mark + EXT_MARK_SEQUENCE, sizeof(now));
+	/* An empty journal's sequence goes on by up to one: none was committed since it was noted. */
+	return !memcmp(noted, found->mark, EXT_MARK_SEQUENCE) &&
+	       (!found->recovered || now - then <= 1);
+}
+
+/* The mount that was noted may have logged so much since that its empty records are gone. */
+static bool same_xfs_mount(const u8 *noted, const struct dbd_mount_mark *found)
+{
+	bool gone = !memchr_inv(found->mark + XFS_MARK_EMPTY, 0, XFS_MARK_EMPTY_SIZE);
+
+	return !memcmp(noted, found->mark, gone ? XFS_MARK_EMPTY : COW_MOUNT_MARK_SIZE);
+}
+
 bool dbd_mount_mark_same(const u8 *noted, const struct dbd_mount_mark *found)
 {
-	unsigned int len = COW_MOUNT_MARK_SIZE;
-
-	/* The mount that was noted may have logged so much since that its empty records are gone. */
-	if (!memcmp(found->mark, "xfs", 4) &&
-	    !memchr_inv(found->mark + XFS_MARK_EMPTY, 0, XFS_MARK_EMPTY_SIZE))
-		len = XFS_MARK_EMPTY;
-	/* While nothing was committed since the mark was noted, the sequence is the same. */
-	if (!memcmp(found->mark, "ext", 4) && !found->recovered)
-		len = EXT_MARK_SEQUENCE;
-	return found->mark[0] && !memcmp(noted, found->mark, len);
+	if (!memcmp(found->mark, "ext", 4))
+		return same_ext_mount(noted, found);
+	return found->mark[0] && same_xfs_mount(noted, found);
 }
 
 int dbd_rest_mark_read(struct block_device *bdev, void *block, struct dbd_rest_mark *m)
