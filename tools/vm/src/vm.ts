@@ -13,6 +13,7 @@ const BOOT_SECONDS = 120;
 /** How long the guest may take, after a job's own limit, to say that it was over. */
 const GRACE_SECONDS = 45;
 const MEMORY = '2G';
+const BOOT_TRIES = 3;
 
 export interface VmOptions {
   readonly rootFs: RootFs;
@@ -28,6 +29,11 @@ export type JobResult =
   | { readonly kind: 'done'; readonly status: number }
   /** The guest panicked, powered off or froze; this VM is of no more use. */
   | { readonly kind: 'lost'; readonly why: string };
+
+/** Whether a guest's clock can be right that says it is up for so many seconds, when its VM began so many ago. */
+export function isClockSane(uptime: number, elapsed: number): boolean {
+  return uptime < 1.5 * elapsed;
+}
 
 export class Vm {
   readonly dir: string;
@@ -54,6 +60,15 @@ export class Vm {
 
   /** Boots; again after stop(), with the same disks and share. */
   async start(): Promise<void> {
+    for (let tries = 1; !(await this.#boot()); tries++) {
+      await this.cut();
+      if (tries === BOOT_TRIES) throw new Error(`the VM's clock ran fast ${tries} times`);
+    }
+  }
+
+  /** False: its clock runs fast, as the machine was elsewhere while the guest's kernel measured it. */
+  async #boot(): Promise<boolean> {
+    const begin = performance.now();
     // A SIGKILL of ours must not leave QEMU running: it gets the parent-death signal.
     const child = spawn(
       'setpriv',
@@ -77,10 +92,11 @@ export class Vm {
       this.#deliver(undefined);
     });
     const line = await this.#line(BOOT_SECONDS * (this.#options.rootFs.kernel.slowdown ?? 1));
-    if (line !== 'ready') {
+    if (!line?.startsWith('ready ')) {
       this.kill();
       throw new Error(`the VM did not boot: ${errors}\n${tail(this.readConsole(), 40)}`);
     }
+    return isClockSane(Number(line.split(' ')[1]), (performance.now() - begin) / 1000);
   }
 
   /** Runs `run` in this directory of the share; `seconds` is enforced in the guest and here. */
@@ -148,7 +164,7 @@ export class Vm {
     for (let end = this.#buffer.indexOf('\n'); end >= 0; end = this.#buffer.indexOf('\n')) {
       const line = this.#buffer.slice(0, end).trim();
       this.#buffer = this.#buffer.slice(end + 1);
-      if (line === 'ready' || line.startsWith('done ')) this.#deliver(line);
+      if (line.startsWith('ready ') || line.startsWith('done ')) this.#deliver(line);
     }
   }
 
