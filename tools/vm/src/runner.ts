@@ -43,6 +43,7 @@ export async function runCases(
 ): Promise<{ results: CaseResult[]; directory: string }> {
   const { kernel, onResult } = options;
   const cases = options.cases.filter((one) => one.kernels?.test(kernel.name) ?? true);
+  if (cases.length === 0) throw new Error(`none of these cases is for ${kernel.name}`);
   const rootFs = await ensureRootFs(kernel);
   const modules = await buildModules(rootFs);
   for (const { warnings, log } of modules) if (warnings) process.stderr.write(log);
@@ -143,7 +144,11 @@ class Seat {
     let console = '';
     for (let boot = 1; boot <= one.boots && failures.length === 0; boot++) {
       if (boot > 1) {
+        const printed = vm.readConsole().length;
         await (one.cut ? vm.cut() : vm.stop());
+        const atShutdown = vm.readConsole().slice(printed);
+        console += atShutdown;
+        failures.push(...kernelProblems(one, atShutdown, 'at shutdown'));
         await vm.start();
       }
       writeFileSync(join(dir, 'run'), this.#environment(one, boot));
@@ -160,7 +165,10 @@ class Seat {
         failures.push(`not done within ${limit} s`);
       else if (result.status !== 0)
         failures.push(lastFailure(log) ?? `exit status ${result.status}`);
-      failures.push(...findProblems(messages, one.dmesgAllow).map((line) => `kernel: ${line}`));
+      failures.push(
+        ...kernelProblems(one, readOr(join(dir, 'dmesg-before'), ''), 'before the case'),
+        ...kernelProblems(one, messages, ''),
+      );
     }
     const keep = join(this.#workplace.results, kernel, one.name);
     mkdirSync(keep, { recursive: true });
@@ -203,6 +211,12 @@ function slowness(): number {
 
 function lastFailure(log: string): string | undefined {
   return log.split('\n').find((line) => /^(FAILED|AFTER THE CASE)/.test(line));
+}
+
+function kernelProblems(one: Case, messages: string, when: string): string[] {
+  return findProblems(messages, one.dmesgAllow).map(
+    (line) => `kernel${when && ` ${when}`}: ${line}`,
+  );
 }
 
 function readOr(path: string, fallback: string): string {

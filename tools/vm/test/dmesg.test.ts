@@ -14,6 +14,16 @@ describe('the kernel log', () => {
     '[    1.0] I/O error, dev vda, sector 1 op 0x1:(WRITE)',
     '[    1.0] EXT4-fs error (device vda): ext4_lookup:1',
     '[    1.0] general protection fault, probably for non-canonical address',
+    '[    1.0] critical medium error, dev vda, sector 8 op 0x1:(WRITE) flags 0x800 phys_seg 1',
+    '[    1.0] Aborting journal on device vda-8.',
+    '[    1.0] UBSAN: array-index-out-of-bounds in copy.c:1:2',
+    '[    1.0] BUG: sleeping function called from invalid context at mm/slab.h:1',
+    '[    1.0] BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 33s!',
+    '[    1.0] list_add corruption. prev->next should be next (0), but was 1. WARNING',
+    '[    1.0] ODEBUG: Out of memory. ODEBUG disabled',
+    '[    1.0] kmemleak: Kernel memory leak detector disabled',
+    '[    1.0] kmemleak: Memory pool empty, consider increasing CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE',
+    '[    1.0] Disabling lock debugging due to kernel taint',
   ])('has a problem: %s', (line) => {
     expect(findProblems(`[    0.9] fine\n${line}\n`)).toEqual([line]);
   });
