@@ -285,6 +285,8 @@ static struct dbd_copy *copy_start(struct dbd_snap *snap, u64 block, u64 nr, boo
 
 	if (!room && wait_for_room(snap))
 		return ERR_PTR(-ENOSPC);
+	if (!room) /* a step of growth may just have ended */
+		room = cow_room_get(&snap->room, nr, urgent);
 	if (!room) {
 		dbd_snap_fail(snap, -EFBIG, "the COW file is full", block);
 		return ERR_PTR(-EFBIG);
@@ -481,7 +483,8 @@ static void late_work(struct work_struct *work)
 
 void dbd_snap_room_changed(struct dbd_snap *snap)
 {
-	cancel_delayed_work(&snap->late_work);
+	/* One that runs would make the next step late. */
+	cancel_delayed_work_sync(&snap->late_work);
 	WRITE_ONCE(snap->late, false);
 	queue_work(snap->wq, &snap->copy_work);
 }
@@ -493,8 +496,9 @@ void dbd_snap_hold(struct dbd_snap *snap, struct bio *bio)
 	spin_lock_irqsave(&snap->lock, flags);
 	atomic_inc(&snap->nr_bios);
 	bio_list_add(&snap->incoming, bio);
-	spin_unlock_irqrestore(&snap->lock, flags);
+	/* Under the lock: the last bio gone, @snap may be. */
 	queue_work(snap->wq, &snap->copy_work);
+	spin_unlock_irqrestore(&snap->lock, flags);
 }
 
 /* ---- copies whose I/O has ended ---- */
@@ -671,7 +675,7 @@ struct dbd_snap *dbd_snap_create(unsigned int minor, struct dbd_target *target,
 	snap->error = error;
 	snap->why = why;
 	snap->keeping = true;
-	snap->dev_bytes = bdev_nr_bytes(target->bdev);
+	snap->dev_bytes = (u64)target->nr << SECTOR_SHIFT;
 	cow_room_init(&snap->room, cow);
 	spin_lock_init(&snap->lock);
 	bio_list_init(&snap->incoming);

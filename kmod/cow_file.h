@@ -35,6 +35,8 @@ struct cow_pin;
  * @extents: where it is on the device; constant while pinned
  * @track_lock: guards @track and @block; held across raw I/O on the header
  * @track: the tracking header as it is on disk; zeros: none was written
+ * @fs_log_start, @fs_log_nr: sectors of the device to watch, as cow_track_use() found them:
+ *	see dbd_tracker_watch()
  * @block: a page for I/O on the header, see cow_track.h
  * @path: relative to the root of its file system, with leading '/'
  * @lock: guards @inode and @owner against the end of the super block
@@ -55,6 +57,7 @@ struct cow_file {
 	struct cow_extents extents;
 	struct mutex track_lock;
 	struct cow_track_header track;
+	sector_t fs_log_start, fs_log_nr;
 	void *block;
 	char *path;
 	struct mutex lock;

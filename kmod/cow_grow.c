@@ -139,18 +139,18 @@ static int check_space(struct dbd_grow *g, struct open_cow *o, u64 bytes, u64 re
 	return 0;
 }
 
-/* Makes the file larger and finds where it is then. */
-static int extend(struct dbd_grow *g, struct open_cow *o, u64 bytes, struct cow_extents *ext)
+/* Makes the file @size bytes long and finds where it is then. */
+static int extend(struct dbd_grow *g, struct open_cow *o, u64 size, struct cow_extents *ext)
 {
 	struct cow_file *cow = g->snap->cow;
 	int ret;
 
-	ret = o->file->f_op->fallocate(o->file, 0, cow->fsize, bytes);
+	ret = o->file->f_op->fallocate(o->file, 0, cow->fsize, size - cow->fsize);
 	if (ret) {
-		dbd_refuse("the file system cannot give %llu bytes: %d", bytes, ret);
+		dbd_refuse("the file system cannot give %llu bytes: %d", size - cow->fsize, ret);
 		return ret;
 	}
-	ret = cow_extents_ask(ext, o->file, cow->fsize + bytes, g->snap->bdev);
+	ret = cow_extents_ask(ext, o->file, size, g->snap->bdev);
 	if (!ret && !cow_extents_begin(ext, &cow->extents)) {
 		dbd_err("the COW file %s was moved on disk", cow->path);
 		ret = -EIO;
@@ -158,9 +158,11 @@ static int extend(struct dbd_grow *g, struct open_cow *o, u64 bytes, struct cow_
 	return ret;
 }
 
-/* Whether COW data may be written to this block of the device. */
+/* Whether COW data may be written to this block of the device, which may have grown since. */
 static bool usable(struct dbd_grow *g, u64 block)
 {
+	if (block >= g->snap->map->nr_blocks)
+		return false;
 	return dbd_map_next_set(g->snap->map, block, block + 1) == block ||
 	       dbd_map_next_set(g->free, block, block + 1) == block;
 }
@@ -223,15 +225,16 @@ static struct cow_runs *find_room(struct dbd_grow *g, const struct cow_extents *
 static int step_of(struct dbd_grow *g, struct open_cow *o, u64 bytes)
 {
 	struct cow_file *cow = g->snap->cow;
+	/* An earlier version's file may end within a block, which nobody could map. */
+	u64 size = round_up(cow->fsize, COW_BLOCK_SIZE) + bytes, blocks;
 	struct cow_extents ext = {};
 	struct cow_runs *runs;
-	u64 blocks;
 	int ret, undo;
 
-	ret = extend(g, o, bytes, &ext);
+	ret = extend(g, o, size, &ext);
 	if (!ret) {
-		runs = find_room(g, &ext, cow->fsize >> COW_BLOCK_SHIFT,
-				 (cow->fsize + bytes) >> COW_BLOCK_SHIFT, &blocks);
+		runs = find_room(g, &ext, DIV_ROUND_UP_ULL(cow->fsize, COW_BLOCK_SIZE),
+				 size >> COW_BLOCK_SHIFT, &blocks);
 		ret = PTR_ERR_OR_ZERO(runs);
 	}
 	if (ret) {
@@ -243,7 +246,7 @@ static int step_of(struct dbd_grow *g, struct open_cow *o, u64 bytes)
 		return ret;
 	}
 	cow_extents_replace(&cow->extents, &ext);
-	WRITE_ONCE(cow->fsize, cow->fsize + bytes);
+	WRITE_ONCE(cow->fsize, size);
 	dbd_info("/dev/datto%u: %llu bytes more for the COW file, %llu blocks of them usable",
 		 g->snap->minor, bytes, blocks);
 	cow_room_add(&g->snap->room, runs);

@@ -110,7 +110,8 @@ struct cow_intent_head {
 
 /**
  * struct cow_layout - where the parts of a COW file are
- * @nr_blocks: blocks of the device, a last partial one counted
+ * @device_bytes: size of the device
+ * @nr_blocks: its blocks, a last partial one counted
  * @data_offset: end of the index, in bytes
  * @log_start: first block number of the log's two slots
  * @slot_blocks: blocks in a slot
@@ -120,6 +121,7 @@ struct cow_intent_head {
  * @data_start: first block number for old blocks
  */
 struct cow_layout {
+	__u64 device_bytes;
 	__u64 nr_blocks;
 	__u64 data_offset;
 	__u64 log_start;
@@ -134,6 +136,7 @@ static inline void cow_layout_init(struct cow_layout *l, __u64 device_bytes)
 {
 	__u64 sections;
 
+	l->device_bytes = device_bytes;
 	l->nr_blocks = (device_bytes >> COW_BLOCK_SHIFT) +
 		       !!(device_bytes & (COW_BLOCK_SIZE - 1));
 	sections = (l->nr_blocks + COW_SECTION_ENTRIES - 1) / COW_SECTION_ENTRIES;

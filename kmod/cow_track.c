@@ -188,6 +188,10 @@ int cow_track_use(struct cow_file *cow, struct block_device *bdev, u32 flags)
 	memcpy(th.mount_mark, mark.mark, sizeof(th.mount_mark));
 	if (!ret)
 		ret = write_header(cow, bdev, &th);
+	if (!ret) {
+		cow->fs_log_start = mark.log_start;
+		cow->fs_log_nr = mark.log_nr;
+	}
 	mutex_unlock(&cow->track_lock);
 	return ret;
 }
@@ -239,6 +243,30 @@ static int check_crashed(const struct cow_file *cow, const struct cow_track_head
 	if (!mount->in_use || !dbd_mount_mark_same(th->mount_mark, mount))
 		return reject(cow, "after the crash the file system was mounted or repaired without the driver, or its mount was cut off");
 	return 0;
+}
+
+/* Whether the block read last is a header of this driver's, of any version. */
+static bool is_header(const struct cow_file *cow)
+{
+	const struct cow_track_header *th = header_of(cow->block);
+
+	return le64_to_cpu(th->magic) == COW_TRACK_MAGIC &&
+	       !memchr_inv(cow->block, 0, COW_TRACK_OFFSET) &&
+	       le32_to_cpu(th->crc) == block_crc(cow->block);
+}
+
+int cow_track_give_up(struct cow_file *cow, struct block_device *bdev)
+{
+	bool ours;
+	int ret;
+
+	mutex_lock(&cow->track_lock);
+	ret = header_io(cow, bdev, REQ_OP_READ);
+	ours = !ret && is_header(cow);
+	if (ours)
+		cow->track = *header_of(cow->block);
+	mutex_unlock(&cow->track_lock);
+	return ours ? cow_track_unlog(cow, bdev) : ret;
 }
 
 static int check_header(const struct cow_file *cow, enum cow_take take,

@@ -44,6 +44,11 @@ int cow_track_unseal(struct cow_file *cow, struct block_device *bdev);
 int cow_track_use(struct cow_file *cow, struct block_device *bdev, u32 flags);
 /* The header speaks of no log, and calls nothing complete. */
 int cow_track_unlog(struct cow_file *cow, struct block_device *bdev);
+/*
+ * The same for a file that could not be taken up: its header, should it be one, was not written by
+ * us since. Else it might be believed after the next crash.
+ */
+int cow_track_give_up(struct cow_file *cow, struct block_device *bdev);
 /* Whether the header on disk is the one written last. */
 int cow_track_check(struct cow_file *cow, struct block_device *bdev);
 

@@ -172,6 +172,7 @@ struct dbd_device *dbd_device_open(const char *bdev, u64 cache, unsigned int min
 	kref_init(&dev->kref);
 	mutex_init(&dev->lock);
 	INIT_DELAYED_WORK(&dev->settle, dbd_device_settle_work);
+	INIT_WORK(&dev->note, dbd_device_note_work);
 	dev->minor = minor;
 	dev->cache = cache;
 	ret = dbd_bdev_open(bdev, &dev->ref);
@@ -202,6 +203,13 @@ int dbd_device_check(struct dbd_device *dev)
 	return 0;
 }
 
+int dbd_device_check_size(const struct dbd_device *dev, u64 bytes)
+{
+	if (bytes == (u64)dev->tracker.target.nr << SECTOR_SHIFT)
+		return 0;
+	return dbd_device_refuse(dev, -EINVAL, "its size has changed since tracking began");
+}
+
 int dbd_device_add_disk(struct dbd_device *dev)
 {
 	struct snap_disk *disk = dbd_snap_disk_add(dev->snap, &dev->active);
@@ -214,9 +222,10 @@ int dbd_device_add_disk(struct dbd_device *dev)
 
 void dbd_device_stop(struct dbd_device *dev)
 {
-	dbd_end_growth(dev);
+	/* First: a write that waits for room is not to find the file full. */
 	if (dev->snap)
 		dbd_snap_stop_keeping(dev->snap);
+	dbd_end_growth(dev);
 	dbd_tracker_stop(&dev->tracker);
 	dbd_snap_disk_remove(dev->disk);
 	dev->disk = NULL;
@@ -249,6 +258,8 @@ void dbd_device_publish(struct dbd_device *dev, struct super_block *sb)
 {
 	mutex_lock(&dev->lock);
 	dbd_device_activated(dev);
+	/* The freeze has emptied ext4's journal, by which the mount is known again. */
+	dbd_device_note_mount(dev);
 	table_set(dev->minor, dev);
 	dbd_device_follow(dev, sb);
 	mutex_unlock(&dev->lock);
@@ -273,9 +284,12 @@ static int start_unverified(struct dbd_device *dev)
 	int ret;
 
 	ret = dbd_tracker_init(&dev->tracker, dev->minor, dev->ref.bdev, &dev->error,
-			       &dev->why, dbd_device_unsealed);
+			       &dev->why, dbd_device_unsealed, dbd_device_logged);
 	if (ret)
 		return ret;
+	ret = dbd_device_check_size(dev, dev->cow->layout.device_bytes);
+	if (ret)
+		goto destroy_tracker;
 	ret = -ENOMEM;
 	dev->map = dbd_map_alloc(dev->cow->layout.nr_blocks);
 	if (!dev->map)
@@ -318,6 +332,7 @@ static int reload_locked(const char *bdev, const char *cow, const char *next, u6
 {
 	struct super_block *sb;
 	struct dbd_device *dev;
+	bool mounted;
 	int ret;
 
 	dev = dbd_device_open(bdev, cache, minor);
@@ -331,6 +346,7 @@ static int reload_locked(const char *bdev, const char *cow, const char *next, u6
 		goto put;
 	}
 	sb = dbd_origin_sb(dev->ref.bdev);
+	mounted = sb;
 	ret = check_reload(dev, sb);
 	if (sb)
 		deactivate_super(sb);
@@ -342,9 +358,13 @@ static int reload_locked(const char *bdev, const char *cow, const char *next, u6
 		goto put;
 	}
 	ret = start_unverified(dev);
-	if (ret) {
-		cow_release(dev->cow);
-		goto put;
+	if (ret)
+		goto release_cow;
+	/* Some of a recovery may have passed unseen, before this or before the marks were read. */
+	if (!mounted && dbd_bdev_claimed(dev->ref.bdev)) {
+		ret = dbd_device_refuse(dev, -EBUSY, "it is being mounted, checked or used otherwise");
+		dbd_device_stop(dev);
+		goto release_cow;
 	}
 	table_set(minor, dev);
 	/* It may have been mounted since it was looked at. */
@@ -354,6 +374,8 @@ static int reload_locked(const char *bdev, const char *cow, const char *next, u6
 	dbd_info("datto%u: %s is tracked; its COW file is looked at when it is mounted", minor,
 		 dev->path);
 	return 0;
+release_cow:
+	cow_release(dev->cow);
 put:
 	dbd_device_put(dev);
 	return ret;
@@ -369,6 +391,7 @@ static void device_end(struct dbd_device *dev, void (*end_cow)(struct cow_file *
 	end_cow(dev->cow);
 	mutex_unlock(&dev->lock);
 	cancel_delayed_work_sync(&dev->settle);
+	cancel_work_sync(&dev->note);
 	dbd_device_put(dev);
 	if (held)
 		module_put(THIS_MODULE);
@@ -571,6 +594,18 @@ static struct dbd_device *device_hold(unsigned int minor)
 		kref_get(&dev->kref);
 	mutex_unlock(&dbd_view_lock);
 	return dev;
+}
+
+bool dbd_devices_any(void)
+{
+	unsigned int i;
+	bool ret = false;
+
+	rcu_read_lock();
+	for (i = 0; i < dbd_max_devices; i++)
+		ret |= rcu_access_pointer(devices[i]) != NULL;
+	rcu_read_unlock();
+	return ret;
 }
 
 void dbd_devices_seal(void)

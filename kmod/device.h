@@ -71,6 +71,8 @@ int dbd_auto_expand(u64 step, u64 reserved, unsigned int minor);
 
 /* Before the machine goes down: saves the maps of all devices, mounted or not. */
 void dbd_devices_seal(void);
+/* Whether one is tracked, in whatever state. */
+bool dbd_devices_any(void);
 /*
  * Module exit: no device is active. The devices go, their COW files stay as they
  * are, to be reloaded.

@@ -30,6 +30,7 @@
  * @active: the file system is mounted read-write and the COW file pinned.
  *	Cleared without the lock when the file system ends
  * @unverified: reloaded, its COW file not seen yet (also view lock)
+ * @resting: not active, and rest() has seen it
  * @holds_module: active devices do
  * @error: first failure, negative errno, sticks; set by anybody
  * @why: what is known of it
@@ -46,6 +47,7 @@
  * @reserved: bytes that stay free then (also view lock)
  * @tracker: the origin's writes
  * @settle: looks after a device without a mount, see states.c
+ * @note: notes the mount again, see dbd_tracker_watch()
  */
 struct dbd_device {
 	unsigned int minor;
@@ -58,6 +60,7 @@ struct dbd_device {
 	bool snapshot;
 	bool active;
 	bool unverified;
+	bool resting;
 	bool holds_module;
 	int error;
 	struct dbd_why why;
@@ -73,6 +76,7 @@ struct dbd_device {
 	u64 reserved;
 	struct dbd_tracker tracker;
 	struct delayed_work settle;
+	struct work_struct note;
 };
 
 enum dbd_state { /* the interface's state bits, as they may combine */
@@ -108,6 +112,11 @@ int dbd_device_add_disk(struct dbd_device *dev);
 int dbd_device_refuse(const struct dbd_device *dev, int ret, const char *why);
 /* What setup and reload demand of it. */
 int dbd_device_check(struct dbd_device *dev);
+/*
+ * Whether @bytes is what is tracked of the device. It may grow while it is: that is
+ * seen by no filter and has no place in map or COW file.
+ */
+int dbd_device_check_size(const struct dbd_device *dev, u64 bytes);
 /* A new device, not in the table. ERR_PTR. Control lock. */
 struct dbd_device *dbd_device_open(const char *bdev, u64 cache, unsigned int minor);
 /* From here on the device is found; it may have been remounted read-only since. */
@@ -171,6 +180,12 @@ int dbd_device_new_log(struct dbd_device *dev, struct cow_file *cow, struct dbd_
  */
 int dbd_device_begin_log(struct dbd_device *dev, struct cow_file *cow, const struct dbd_map *map,
 			 struct dbd_intent *log, u32 flags);
+/*
+ * The header names the present mount and the log, unless there is none, or it could not be
+ * written. @flags: for cow_track_use().
+ */
+int dbd_device_claim_log(struct dbd_device *dev, struct cow_file *cow, struct dbd_intent *log,
+			 u32 flags);
 
 /* ---- setup.c, transition.c: the calls of device.h, under the control lock ---- */
 
@@ -187,13 +202,17 @@ int dbd_transition_snap_locked(const char *cow_path, u64 size, unsigned int mino
  * a device does not become active.
  */
 void dbd_device_follow(struct dbd_device *dev, struct super_block *sb);
+/* The COW file's header names the present mount from now on; else a crash costs the map. Device lock. */
+void dbd_device_note_mount(struct dbd_device *dev);
 /* The first snapshot is running. Device lock. */
 void dbd_device_activated(struct dbd_device *dev);
 /* Has a worker look at the device soon. Any context. */
 void dbd_device_settle(struct dbd_device *dev);
 void dbd_device_settle_work(struct work_struct *work);
-/* Callback of the tracker. */
+void dbd_device_note_work(struct work_struct *work);
+/* Callbacks of the tracker. */
 void dbd_device_unsealed(struct dbd_tracker *tracker);
+void dbd_device_logged(struct dbd_tracker *tracker);
 /* Callback of the COW file: its file system is ending. @dev: the device. */
 void dbd_device_unmounted(void *dev);
 

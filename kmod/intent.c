@@ -247,11 +247,21 @@ static void open_bits(struct dbd_intent *in, unsigned int nr, const unsigned lon
 		WRITE_ONCE(in->open[i], in->open[i] | bits[i - first]);
 }
 
-/* The header first: who reads the file then does not believe in a log. */
+/*
+ * The header first: who reads the file then does not believe in a log. What passes from here on is
+ * not in the predecessor's log either.
+ */
 static void fail(struct dbd_intent *in, int error)
 {
-	int ret = error == -ESTALE ? error : cow_track_unlog(in->o.cow, in->o.bdev);
+	int ret;
 
+	if (in->also) {
+		mutex_lock_nested(&in->also->io_lock, SINGLE_DEPTH_NESTING);
+		if (!in->also->stopped)
+			fail(in->also, error);
+		mutex_unlock(&in->also->io_lock);
+	}
+	ret = error == -ESTALE ? error : cow_track_unlog(in->o.cow, in->o.bdev);
 	dbd_err("datto%u: the write-intent log of %s cannot be written: %d; a crash will cost the map",
 		in->o.minor, in->o.cow->path, error);
 	if (ret)
@@ -439,12 +449,17 @@ static void retire_work(struct work_struct *work)
 		queue_delayed_work(in->wq, &in->retire, idle_time());
 }
 
+void dbd_intent_rest(struct dbd_intent *in)
+{
+	cancel_delayed_work_sync(&in->retire);
+}
+
 int dbd_intent_clear(struct dbd_intent *in)
 {
 	unsigned int nr, n;
 	int ret = 0;
 
-	cancel_delayed_work_sync(&in->retire);
+	dbd_intent_rest(in);
 	mutex_lock(&in->io_lock);
 	bitmap_zero(in->open, in->nr_regions);
 	bitmap_zero(in->recent, in->nr_regions);
@@ -452,6 +467,8 @@ int dbd_intent_clear(struct dbd_intent *in)
 		spin_lock_irq(&in->lock);
 		memset(in->pages[nr].block, 0, COW_BLOCK_SIZE);
 		in->pages[nr].dirty = false;
+		/* Should this fail, the map is to be durable before another one is written. */
+		in->pages[nr].flush = true;
 		spin_unlock_irq(&in->lock);
 		for (n = in->formatted ? 1 : 2; !ret && n; n--) {
 			memset(in->bounce, 0, COW_BLOCK_SIZE);

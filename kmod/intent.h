@@ -55,6 +55,8 @@ struct dbd_intent *dbd_intent_create(const struct dbd_intent_owner *owner);
 /* Nobody looks at it any more; waits until nothing is held. NULL is fine. */
 void dbd_intent_destroy(struct dbd_intent *in);
 
+/* No region is closed any more until a bio is held again: nothing of that writes to the map on disk. */
+void dbd_intent_rest(struct dbd_intent *in);
 /*
  * The log on disk, made empty, durable on return. Whatever the map on disk has
  * is complete then and no write passes, or there was no log yet. Allocates

@@ -3,7 +3,9 @@
  * The few fields of ext4's and XFS's on-disk format that are needed. XFS counts
  * no mounts. But each mount, and first of all, overwrites what may lie ahead of the
  * log's head with empty records (xlog_clear_stale_blocks): the last of these is
- * the mark of that mount, until some 2 MiB were logged.
+ * the mark of that mount, until some 2 MiB were logged, or what was free of the log, if less.
+ * Where the log's head was is noted as well, again and again: when the mark is gone the mount can only
+ * be another if the head has moved on by more than it ever does between two notes.
  */
 #include <linux/crc32.h>
 #include <linux/log2.h>
@@ -57,6 +59,7 @@ static u64 be64_at(const u8 *block, unsigned int at)
 #define EXT_MTIME_HIGH (EXT_SB + 0x275)
 
 #define EXT_HAS_JOURNAL 0x4u
+#define EXT_FAST_COMMIT 0x400u
 #define EXT_NEEDS_RECOVERY 0x4u
 #define EXT_STATE_VALID 0x1u
 
@@ -76,6 +79,7 @@ static u64 be64_at(const u8 *block, unsigned int at)
 #define EXT_JOURNAL_FIRST 0x14
 #define EXT_JOURNAL_SEQUENCE 0x18 /* of the oldest transaction */
 #define EXT_JOURNAL_START 0x1c /* its block; 0: the journal is empty */
+#define EXT_JOURNAL_SB_SIZE 1024u
 
 /* In the mark: "ext", the UUID, what the super block says of mounts, the journal's sequence. */
 #define EXT_MARK_SEQUENCE 32
@@ -185,48 +189,59 @@ static int read_journal(const struct ext_journal *j, u32 nr)
 	return ret ?: read_ext_block(j, physical);
 }
 
-static bool is_of_transaction(const u8 *block, u32 sequence)
+static bool ends_transaction(const u8 *block, u32 sequence)
 {
 	return be32_at(block, 0) == EXT_JOURNAL_MAGIC &&
+	       be32_at(block, EXT_JOURNAL_BLOCK_TYPE) == EXT_JOURNAL_COMMIT &&
 	       be32_at(block, EXT_JOURNAL_BLOCK_SEQUENCE) == sequence;
 }
 
+static int read_journal_sb(const struct ext_journal *j)
+{
+	return read_journal(j, 0) ?: be32_at(j->block, 0) == EXT_JOURNAL_MAGIC ? 0 : -EUCLEAN;
+}
+
 /*
- * After a recovery the journal is begun anew, and only then the super block counts the mount. A crash in
- * between leaves what recovery wrote in place, and nothing that would be recovered once
- * more. Such a journal begins with a transaction that is not there yet, and leaves out a number: when
- * it is only that all is written back, the transaction before ends where it begins.
+ * After a recovery the journal is begun anew, and a mount may commit to it and empty it before the super block
+ * counts that mount, or, read-only, ends without counting it. A crash in between leaves what recovery wrote in place,
+ * and nothing that would be recovered once more. Such a journal leaves out a number: in another one
+ * the transaction before ends where the oldest one begins. Of an empty one that cannot be told.
  */
 static int read_ext_journal(const struct ext_journal *j, struct dbd_mount_mark *m)
 {
 	u32 sequence, start, before;
-	int ret = read_journal(j, 0);
+	int ret = read_journal_sb(j);
 
 	if (ret)
 		return ret;
-	if (be32_at(j->block, 0) != EXT_JOURNAL_MAGIC)
-		return -EUCLEAN;
 	sequence = be32_at(j->block, EXT_JOURNAL_SEQUENCE);
 	start = be32_at(j->block, EXT_JOURNAL_START);
 	before = (start == be32_at(j->block, EXT_JOURNAL_FIRST) ?
 		  be32_at(j->block, EXT_JOURNAL_BLOCKS_NR) : start) - 1;
 	memcpy(m->mark + EXT_MARK_SEQUENCE, &sequence, sizeof(sequence));
+	m->recovered = true;
 	if (!start)
 		return 0;
-	ret = read_journal(j, start);
-	if (ret || is_of_transaction(j->block, sequence))
-		return ret;
 	ret = read_journal(j, before);
-	m->recovered = !is_of_transaction(j->block, sequence - 1) ||
-		       be32_at(j->block, EXT_JOURNAL_BLOCK_TYPE) != EXT_JOURNAL_COMMIT;
+	m->recovered = !ends_transaction(j->block, sequence - 1);
 	return ret;
+}
+
+/* From the super block in @block, which is where its blocks are read to. False: it is not on the device. */
+static bool find_ext_journal(struct block_device *bdev, u8 *block, struct ext_journal *j)
+{
+	j->bdev = bdev;
+	j->block = block;
+	j->block_size = 1024u << min(le32_at(block, EXT_LOG_BLOCK_SIZE), 6u);
+	memcpy(j->root, block + EXT_JOURNAL_BLOCKS, sizeof(j->root));
+	return le32_at(block, EXT_JOURNAL_INODE) && block[EXT_JOURNAL_BACKUP] == 1;
 }
 
 static int ext_mark(struct block_device *bdev, u8 *block, struct dbd_mount_mark *m)
 {
-	struct ext_journal j = { .bdev = bdev, .block = block };
-	bool inside = le32_at(block, EXT_JOURNAL_INODE) && block[EXT_JOURNAL_BACKUP] == 1;
-	int ret;
+	u32 features = le32_at(block, EXT_FEATURE_COMPAT);
+	struct ext_journal j;
+	int ret = -EUCLEAN;
 
 	memcpy(m->mark, "ext", 4);
 	memcpy(m->mark + 4, block + EXT_UUID, 16);
@@ -235,15 +250,29 @@ static int ext_mark(struct block_device *bdev, u8 *block, struct dbd_mount_mark 
 	memcpy(m->mark + 25, block + EXT_MOUNT_COUNT, 2);
 	memcpy(m->mark + 27, block + EXT_LASTCHECK, 4);
 	m->in_use = ext_in_use(block);
-	if (!(le32_at(block, EXT_FEATURE_COMPAT) & EXT_HAS_JOURNAL))
-		return 0;
-	j.block_size = 1024u << min(le32_at(block, EXT_LOG_BLOCK_SIZE), 6u);
-	memcpy(j.root, block + EXT_JOURNAL_BLOCKS, sizeof(j.root));
-	ret = inside ? read_ext_journal(&j, m) : -EUCLEAN;
+	/* A second recovery of fast commits need not write all that the first one did. */
+	if ((features & (EXT_HAS_JOURNAL | EXT_FAST_COMMIT)) == EXT_HAS_JOURNAL &&
+	    find_ext_journal(bdev, block, &j))
+		ret = read_ext_journal(&j, m);
 	if (ret != -EUCLEAN)
 		return ret;
-	m->unknown = "whether the file system was mounted since cannot be told: the device has no journal of it";
+	m->unknown = "whether the file system was mounted or repaired since cannot be told: the device has no journal of it, or one with fast commits";
 	return 0;
+}
+
+/* Recovery empties the journal before the super block is written. */
+static int ext_rest(struct block_device *bdev, u8 *block, struct dbd_rest_mark *m)
+{
+	struct ext_journal j;
+	int ret;
+
+	if (!(le32_at(block, EXT_FEATURE_COMPAT) & EXT_HAS_JOURNAL) ||
+	    !find_ext_journal(bdev, block, &j))
+		return 0;
+	ret = read_journal_sb(&j);
+	if (!ret)
+		m->crc = crc32_le(m->crc, block, EXT_JOURNAL_SB_SIZE);
+	return ret == -EUCLEAN ? 0 : ret;
 }
 
 /* ---- XFS: big-endian ---- */
@@ -274,10 +303,19 @@ static int ext_mark(struct block_device *bdev, u8 *block, struct dbd_mount_mark 
 #define XFS_OP_FLAGS 9 /* of a record's first operation */
 #define XFS_OP_UNMOUNT 0x20u
 
-/* In the mark: "xfs", the UUID, the numbers of the last empty record and of the log's tail then. */
+/*
+ * In the mark: "xfs", the UUID, the numbers of the last empty record and of the log's tail then, and the
+ * head's: a count of sectors that only grows.
+ */
 #define XFS_MARK_UUID 4
 #define XFS_MARK_EMPTY 20
 #define XFS_MARK_EMPTY_SIZE 16
+#define XFS_MARK_HEAD 36
+
+#define XFS_LOGGED_MAX 2048u /* sectors between the last note and a crash */
+#define XFS_FREE_MIN (2 * XFS_LOGGED_MAX) /* when noted: another mount's mark reaches far enough */
+static_assert(XFS_LOGGED_MAX > DBD_NOTE_SECTORS);
+static_assert(XFS_MARK_HEAD + sizeof(u32) == COW_MOUNT_MARK_SIZE);
 
 #define SECTORS_PER_PAGE (PAGE_SIZE >> SECTOR_SHIFT)
 
@@ -371,13 +409,16 @@ static int find_empty(const struct xfs_log *log, u32 head, u32 cycle, u8 *mark)
 	return ret;
 }
 
-static int is_unmount(const struct xfs_log *log, u32 record, bool *unmount)
+/* Of the record at @record: whether it is an unmount's, and where the log's tail was then. */
+static int read_record(const struct xfs_log *log, u32 record, bool *unmount, u32 *tail)
 {
 	const u8 *sector;
 	u32 headers;
 	int ret = read_sector(log, record, &sector);
+	u64 lsn = be64_at(sector, XFS_RECORD_TAIL_LSN);
 
 	*unmount = false;
+	*tail = (u32)(lsn >> 32) * log->nr + (u32)lsn;
 	if (ret || be32_at(sector, XFS_RECORD_NR_OPS) != 1)
 		return ret;
 	headers = max(DIV_ROUND_UP(be32_at(sector, XFS_RECORD_SIZE), 32768), 1u);
@@ -386,15 +427,15 @@ static int is_unmount(const struct xfs_log *log, u32 record, bool *unmount)
 	return ret;
 }
 
-/* Whether the last record is of anything but an unmount; and the mark of the last mount. */
+/* Whether the last record is of anything but an unmount; the mark of the last mount; and the head. */
 static int read_log(const struct xfs_log *log, u8 *mark, bool *in_use)
 {
-	u32 head, cycle, i;
-	bool unmount;
+	u32 head, cycle, i, tail, count = 0;
+	bool unmount, roomy = false;
 	int ret = find_head(log, &head, &cycle);
 
 	if (!ret)
-		ret = find_empty(log, head, cycle, mark);
+		ret = find_empty(log, head, cycle, mark + XFS_MARK_EMPTY);
 	*in_use = true;
 	for (i = 1; !ret && i <= min(XFS_RECORD_SECTORS_MAX, log->nr); i++) {
 		u32 nr = (head + log->nr - i) % log->nr;
@@ -403,37 +444,75 @@ static int read_log(const struct xfs_log *log, u8 *mark, bool *in_use)
 		ret = read_sector(log, nr, &sector);
 		if (ret || be32_at(sector, 0) != XFS_RECORD_MAGIC)
 			continue;
-		ret = is_unmount(log, nr, &unmount);
+		ret = read_record(log, nr, &unmount, &tail);
 		*in_use = !unmount;
+		count = cycle * log->nr + head;
+		roomy = log->nr - (count - tail) >= XFS_FREE_MIN && log->nr >= XFS_FREE_MIN;
 		break;
 	}
+	if (!roomy)
+		count ^= 1u << 31; /* no head is near that */
+	memcpy(mark + XFS_MARK_HEAD, &count, sizeof(count));
 	return ret;
 }
 
-static int xfs_mark(struct block_device *bdev, const u8 *block, struct dbd_mount_mark *m)
+/* From the super block in @block. False: the log is on another device. */
+static bool find_xfs_log(struct block_device *bdev, const u8 *block, struct xfs_log *log)
 {
 	u64 at = be64_at(block, XFS_LOG_START), bytes = bdev_nr_bytes(bdev);
 	u32 size = be32_at(block, XFS_BLOCK_SIZE);
 	u64 len = (u64)be32_at(block, XFS_LOG_BLOCKS) * size;
 	u8 ag_shift = block[XFS_AG_BLOCKS_LOG];
-	struct xfs_log log = { .bdev = bdev, .nr = len >> SECTOR_SHIFT };
+
+	log->bdev = bdev;
+	log->nr = len >> SECTOR_SHIFT;
+	if (!at || ag_shift > 32 || !log->nr)
+		return false;
+	log->start = ((at >> ag_shift) * be32_at(block, XFS_AG_BLOCKS) +
+		      (at & ((1ull << ag_shift) - 1))) * size;
+	return log->start <= bytes && len <= bytes - log->start;
+}
+
+static int xfs_mark(struct block_device *bdev, const u8 *block, struct dbd_mount_mark *m)
+{
+	struct xfs_log log;
 	int ret;
 
 	memcpy(m->mark, "xfs", 4);
 	memcpy(m->mark + XFS_MARK_UUID, block + XFS_UUID, 16);
-	if (!at || ag_shift > 32 || !log.nr)
-		return 0; /* its log is elsewhere */
-	log.start = ((at >> ag_shift) * be32_at(block, XFS_AG_BLOCKS) +
-		     (at & ((1ull << ag_shift) - 1))) * size;
-	if (log.start > bytes || len > bytes - log.start)
+	if (!find_xfs_log(bdev, block, &log))
 		return 0;
 	m->log_start = log.start >> SECTOR_SHIFT;
 	m->log_nr = log.nr;
 	log.page = alloc_page(GFP_KERNEL);
 	if (!log.page)
 		return -ENOMEM;
-	ret = read_log(&log, m->mark + XFS_MARK_EMPTY, &m->in_use);
+	ret = read_log(&log, m->mark, &m->in_use);
 	__free_page(log.page);
+	return ret;
+}
+
+/* Where its log ends: a mount that is cut off may have written nothing else that is looked at. */
+static int xfs_rest_log(struct block_device *bdev, const u8 *block, struct dbd_rest_mark *m)
+{
+	struct xfs_log log;
+	struct {
+		u32 head, cycle;
+		u8 empty[XFS_MARK_EMPTY_SIZE];
+	} end;
+	int ret;
+
+	if (!find_xfs_log(bdev, block, &log))
+		return 0;
+	log.page = alloc_page(GFP_KERNEL);
+	if (!log.page)
+		return -ENOMEM;
+	ret = find_head(&log, &end.head, &end.cycle);
+	if (!ret)
+		ret = find_empty(&log, end.head, end.cycle, end.empty);
+	__free_page(log.page);
+	if (!ret)
+		m->crc = crc32_le(m->crc, (const u8 *)&end, sizeof(end));
 	return ret;
 }
 
@@ -474,6 +553,7 @@ static int xfs_rest(struct block_device *bdev, void *block, struct dbd_rest_mark
 		m->unknown = "the file system's super block is not understood";
 		return 0;
 	}
+	ret = xfs_rest_log(bdev, block, m);
 	for (i = 0; !ret && i < groups; i++)
 		ret = crc_of_range(bdev, block, i * group, len, &m->crc);
 	return ret;
@@ -497,7 +577,7 @@ static bool same_ext_mount(const u8 *noted, const struct dbd_mount_mark *found)
 
 	memcpy(&then, noted + EXT_MARK_SEQUENCE, sizeof(then));
 	memcpy(&now, found->mark + EXT_MARK_SEQUENCE, sizeof(now));
-	/* An empty journal's sequence goes on by up to one: none was committed since it was noted. */
+	/* None was committed since it was noted, or the first one. */
 	return !memcmp(noted, found->mark, EXT_MARK_SEQUENCE) &&
 	       (!found->recovered || now - then <= 1);
 }
@@ -506,8 +586,13 @@ static bool same_ext_mount(const u8 *noted, const struct dbd_mount_mark *found)
 static bool same_xfs_mount(const u8 *noted, const struct dbd_mount_mark *found)
 {
 	bool gone = !memchr_inv(found->mark + XFS_MARK_EMPTY, 0, XFS_MARK_EMPTY_SIZE);
+	u32 then, now;
 
-	return !memcmp(noted, found->mark, gone ? XFS_MARK_EMPTY : COW_MOUNT_MARK_SIZE);
+	if (!gone)
+		return !memcmp(noted, found->mark, XFS_MARK_HEAD);
+	memcpy(&then, noted + XFS_MARK_HEAD, sizeof(then));
+	memcpy(&now, found->mark + XFS_MARK_HEAD, sizeof(now));
+	return !memcmp(noted, found->mark, XFS_MARK_EMPTY) && now - then <= XFS_LOGGED_MAX;
 }
 
 bool dbd_mount_mark_same(const u8 *noted, const struct dbd_mount_mark *found)
@@ -525,5 +610,7 @@ int dbd_rest_mark_read(struct block_device *bdev, void *block, struct dbd_rest_m
 	if (ret)
 		return ret;
 	m->crc = crc32_le(~0u, block, COW_BLOCK_SIZE);
+	if (is_ext(block))
+		return ext_rest(bdev, block, m);
 	return is_xfs(block) ? xfs_rest(bdev, block, m) : 0;
 }

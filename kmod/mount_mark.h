@@ -7,16 +7,19 @@
 
 #include "cow_layout.h"
 
+/* Sectors that may be written to the log before the mark is to be noted anew. */
+#define DBD_NOTE_SECTORS 512u
+
 /**
  * struct dbd_mount_mark - that record
  * @mark: of the file system and of its last mount. On XFS all mounts count, but
  *	when much was logged since, that part is zero
  * @in_use: it was not unmounted, nor repaired, since it was mounted last
- * @recovered: its journal was begun anew, as at the end of a recovery, and nothing
- *	is in it yet
+ * @recovered: its journal may be as a recovery leaves it: empty, or it does not go on
+ *	where another transaction ended
  * @unknown: it cannot be told what happened since, and why; NULL: it can
- * @log_start, @log_nr: sectors that a mount writes first of all, and marks by that; nr 0:
- *	it does not
+ * @log_start, @log_nr: sectors of the log, which a mount writes first of all, and marks by
+ *	that; nr 0: it does not
  */
 struct dbd_mount_mark {
 	u8 mark[COW_MOUNT_MARK_SIZE];

@@ -4,6 +4,7 @@
 #include <linux/kprobes.h>
 #include <linux/rcupdate.h>
 #include <linux/reboot.h>
+#include <linux/suspend.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/task_work.h>
@@ -160,18 +161,42 @@ static struct notifier_block reboot_block = {
 	.notifier_call = reboot_event,
 };
 
+/*
+ * What is written while the machine's memory is saved, or has been, the restored kernel does not know
+ * of, nor that the COW file was sealed at the end.
+ */
+static int pm_event(struct notifier_block *nb, unsigned long action, void *data)
+{
+	if (action != PM_HIBERNATION_PREPARE || !dbd_devices_any())
+		return NOTIFY_DONE;
+	dbd_err("no hibernation while a device is tracked: changes would be lost. Destroy the devices, or shut down");
+	return notifier_from_errno(-EBUSY);
+}
+
+static struct notifier_block pm_block = {
+	.notifier_call = pm_event,
+};
+
 int dbd_mounts_init(bool follow)
 {
 	int ret = register_reboot_notifier(&reboot_block);
 
-	if (!ret && follow)
+	if (ret)
+		return ret;
+	ret = register_pm_notifier(&pm_block);
+	if (ret) {
+		unregister_reboot_notifier(&reboot_block);
+		return ret;
+	}
+	if (follow)
 		follow_start();
-	return ret;
+	return 0;
 }
 
 void dbd_mounts_exit(void)
 {
 	follow_stop();
+	unregister_pm_notifier(&pm_block);
 	unregister_reboot_notifier(&reboot_block);
 	wait_event(no_events, !atomic_read(&nr_events));
 	/* The last one may still be on its way out of event_run(). */

@@ -55,7 +55,23 @@ int dbd_device_begin_log(struct dbd_device *dev, struct cow_file *cow, const str
 	ret = cow_track_save_map(cow, dev->ref.bdev, map);
 	if (!ret)
 		ret = dbd_intent_clear(log);
-	return ret ?: cow_track_use(cow, dev->ref.bdev, COW_TRACK_LOG | flags);
+	return ret ?: dbd_device_claim_log(dev, cow, log, flags);
+}
+
+int dbd_device_claim_log(struct dbd_device *dev, struct cow_file *cow, struct dbd_intent *log,
+			 u32 flags)
+{
+	int ret;
+
+	if (!log || dbd_intent_stopped(log))
+		return 0;
+	ret = cow_track_use(cow, dev->ref.bdev, COW_TRACK_LOG | flags);
+	/* It may have failed meanwhile, and said so in the header before. */
+	if (!ret && dbd_intent_stopped(log))
+		ret = cow_track_unlog(cow, dev->ref.bdev);
+	if (!ret)
+		dbd_tracker_watch(&dev->tracker, cow->fs_log_start, cow->fs_log_nr);
+	return ret;
 }
 
 int dbd_parts_make(struct dbd_device *dev, struct cow_file *cow, u64 cache, u32 flags,

@@ -31,6 +31,8 @@ static int check_origin(struct dbd_device *dev, struct super_block *sb)
 		return dbd_device_refuse(dev, -EINVAL, "it is mounted read-only");
 	if (dbd_bdev_has_rw_page(dev->ref.bdev) && !strcmp(sb->s_type->name, "ext2"))
 		return dbd_device_refuse(dev, -EOPNOTSUPP, "ext2 writes it past the block layer (rw_page)");
+	if (sb->s_flags & SB_INLINECRYPT)
+		return dbd_device_refuse(dev, -EOPNOTSUPP, "its writes are encrypted below the file system (inlinecrypt): they cannot be held");
 	if (dbd_sb_frozen(sb))
 		return dbd_device_refuse(dev, -EBUSY, "its file system is frozen");
 	return dbd_device_check(dev);
@@ -40,9 +42,12 @@ static u64 default_cow_size(const struct dbd_device *dev)
 {
 	u64 bytes = bdev_nr_bytes(dev->ref.bdev), hundredth = div_u64(bytes, 100);
 
-	/* bytes * percent / 100, rounded down, without overflow */
-	return hundredth * dbd_cow_percent_default +
-	       (bytes - hundredth * 100) * dbd_cow_percent_default / 100;
+	/* bytes * percent / 100, without overflow */
+	u64 size = hundredth * dbd_cow_percent_default +
+		   (bytes - hundredth * 100) * dbd_cow_percent_default / 100;
+
+	/* As if asked for, in MiB. */
+	return round_down(size, size < SZ_1M ? COW_BLOCK_SIZE : SZ_1M);
 }
 
 /**
@@ -101,9 +106,12 @@ static int newcomer_prepare(struct newcomer *n, const struct dbd_member *m)
 	cow->seqid = 1;
 	get_random_bytes(cow->uuid, sizeof(cow->uuid));
 	ret = dbd_tracker_init(&dev->tracker, dev->minor, dev->ref.bdev, &dev->error,
-			       &dev->why, dbd_device_unsealed);
+			       &dev->why, dbd_device_unsealed, dbd_device_logged);
 	if (ret)
 		goto remove_cow;
+	ret = dbd_device_check_size(dev, cow->layout.device_bytes);
+	if (ret)
+		goto destroy_tracker;
 	ret = dbd_parts_make(dev, cow, dev->cache, 0, &n->parts);
 	if (ret)
 		goto destroy_tracker;

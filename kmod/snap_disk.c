@@ -26,8 +26,7 @@
  * struct snap_disk - the disk of a snapshot
  * @snap: what it shows
  * @active: the device's: false gives EBUSY
- * @gendisk: the disk itself
- * @open_lock: guards @openers and @closed
+ * @gendisk: the disk itself; its private_data is this, or NULL once it is being removed
  * @openers: files and kernel users that have it open
  * @closed: no more of them are let in
  * @wq: where reads are done
@@ -38,7 +37,6 @@ struct snap_disk {
 	struct dbd_snap *snap;
 	const bool *active;
 	struct gendisk *gendisk;
-	spinlock_t open_lock;
 	unsigned int openers;
 	bool closed;
 	struct workqueue_struct *wq;
@@ -53,6 +51,12 @@ struct snap_read {
 };
 
 static int datto_major;
+
+/*
+ * Guards openers, closed and private_data of all disks. Who still has a gendisk in hand, or
+ * open when a setup is undone, finds that it leads nowhere.
+ */
+static DEFINE_SPINLOCK(open_lock);
 
 /* ---- reading ---- */
 
@@ -178,10 +182,13 @@ static void end_bio(struct bio *bio, blk_status_t status)
 
 static void snap_submit(struct bio *bio)
 {
-	struct snap_disk *disk = dbd_bio_disk(bio)->private_data;
+	/* Not freed while this runs: dbd_snap_disk_remove() drains the queue. */
+	struct snap_disk *disk = READ_ONCE(dbd_bio_disk(bio)->private_data);
 	struct snap_read *read;
 
-	if (bio_op(bio) != REQ_OP_READ) {
+	if (!disk) {
+		end_bio(bio, BLK_STS_IOERR);
+	} else if (bio_op(bio) != REQ_OP_READ) {
 		end_bio(bio, BLK_STS_NOTSUPP);
 	} else if (!READ_ONCE(*disk->active)) {
 		end_bio(bio, errno_to_blk_status(-EBUSY));
@@ -204,25 +211,28 @@ DBD_SUBMIT_BIO(snap_submit);
 
 static int snap_open(struct gendisk *gendisk)
 {
-	struct snap_disk *disk = gendisk->private_data;
+	struct snap_disk *disk;
 	int ret = 0;
 
-	spin_lock(&disk->open_lock);
-	if (disk->closed)
+	spin_lock(&open_lock);
+	disk = gendisk->private_data;
+	if (!disk || disk->closed)
 		ret = -ENXIO;
 	else
 		disk->openers++;
-	spin_unlock(&disk->open_lock);
+	spin_unlock(&open_lock);
 	return ret;
 }
 
 static void snap_release(struct gendisk *gendisk)
 {
-	struct snap_disk *disk = gendisk->private_data;
+	struct snap_disk *disk;
 
-	spin_lock(&disk->open_lock);
-	disk->openers--;
-	spin_unlock(&disk->open_lock);
+	spin_lock(&open_lock);
+	disk = gendisk->private_data;
+	if (disk)
+		disk->openers--;
+	spin_unlock(&open_lock);
 }
 
 DBD_DISK_OPEN(snap_open);
@@ -241,12 +251,12 @@ bool dbd_snap_disk_close(struct snap_disk *disk)
 
 	if (!disk)
 		return ret;
-	spin_lock(&disk->open_lock);
+	spin_lock(&open_lock);
 	if (disk->openers)
 		ret = false;
 	else
 		disk->closed = true;
-	spin_unlock(&disk->open_lock);
+	spin_unlock(&open_lock);
 	return ret;
 }
 
@@ -254,9 +264,9 @@ void dbd_snap_disk_reopen(struct snap_disk *disk)
 {
 	if (!disk)
 		return;
-	spin_lock(&disk->open_lock);
+	spin_lock(&open_lock);
 	disk->closed = false;
-	spin_unlock(&disk->open_lock);
+	spin_unlock(&open_lock);
 }
 
 static int add_gendisk(struct snap_disk *disk)
@@ -272,7 +282,7 @@ static int add_gendisk(struct snap_disk *disk)
 	g->flags |= GENHD_FL_NO_PART;
 	g->private_data = disk;
 	snprintf(g->disk_name, DISK_NAME_LEN, "datto%u", disk->snap->minor);
-	set_capacity(g, bdev_nr_sectors(disk->snap->bdev));
+	set_capacity(g, disk->snap->dev_bytes >> SECTOR_SHIFT);
 	set_disk_ro(g, true);
 	disk->gendisk = g;
 	ret = dbd_add_disk(g);
@@ -290,7 +300,6 @@ struct snap_disk *dbd_snap_disk_add(struct dbd_snap *snap, const bool *active)
 		return ERR_PTR(-ENOMEM);
 	disk->snap = snap;
 	disk->active = active;
-	spin_lock_init(&disk->open_lock);
 	ret = mempool_init_kmalloc_pool(&disk->read_mem, READS_AT_ONCE, sizeof(struct snap_read));
 	if (ret)
 		goto free;
@@ -322,7 +331,11 @@ void dbd_snap_disk_remove(struct snap_disk *disk)
 {
 	if (!disk)
 		return;
-	dbd_del_disk(disk->gendisk);
+	spin_lock(&open_lock);
+	WRITE_ONCE(disk->gendisk->private_data, NULL);
+	spin_unlock(&open_lock);
+	dbd_queue_drain(disk->gendisk->queue);
+	del_gendisk(disk->gendisk);
 	destroy_workqueue(disk->wq);
 	dbd_put_disk(disk->gendisk);
 	bioset_exit(&disk->clones);

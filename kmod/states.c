@@ -82,7 +82,8 @@ static void rest(struct dbd_device *dev)
 		rest_failed(dev);
 		return;
 	}
-	if (!READ_ONCE(dev->tracker.guard)) {
+	if (!dev->resting) {
+		dev->resting = true;
 		dbd_tracker_guard(&dev->tracker, dev->cow);
 		seal(dev);
 		dbd_info("datto%u: dormant: %s is not mounted read-write", dev->minor, dev->path);
@@ -106,6 +107,8 @@ void dbd_device_unmounted(void *owner)
 	struct dbd_device *dev = owner;
 
 	WRITE_ONCE(dev->active, false);
+	/* What comes next may be another's, and rest() not at once. */
+	dbd_tracker_guard(&dev->tracker, dev->cow);
 	dbd_mounts_after_umount(dev);
 }
 
@@ -131,6 +134,7 @@ void dbd_device_settle_work(struct work_struct *work)
 
 static void activate(struct dbd_device *dev)
 {
+	dev->resting = false;
 	dbd_tracker_guard(&dev->tracker, NULL);
 	hold_module(dev, true);
 	mutex_lock(&dbd_view_lock);
@@ -150,17 +154,28 @@ static u32 track_mode(const struct dbd_device *dev)
 	return dev->snapshot ? COW_TRACK_SNAPSHOT : 0;
 }
 
-/* The file's header names this mount from now on; else a crash costs the map. */
-static void note_mount(struct dbd_device *dev)
+void dbd_device_note_mount(struct dbd_device *dev)
 {
-	int ret;
+	int ret = dbd_device_claim_log(dev, dev->cow, dev->log, track_mode(dev));
 
-	if (!dev->log || dbd_intent_stopped(dev->log))
-		return;
-	ret = cow_track_use(dev->cow, dev->ref.bdev, COW_TRACK_LOG | track_mode(dev));
 	if (ret)
 		dbd_warn("%s: a crash will cost the map: %s cannot be written: %d", dev->path,
 			 dev->cow->path, ret);
+}
+
+void dbd_device_logged(struct dbd_tracker *tracker)
+{
+	queue_work(system_unbound_wq, &container_of(tracker, struct dbd_device, tracker)->note);
+}
+
+void dbd_device_note_work(struct work_struct *work)
+{
+	struct dbd_device *dev = container_of(work, struct dbd_device, note);
+
+	mutex_lock(&dev->lock);
+	if (!dev->dead && READ_ONCE(dev->active))
+		dbd_device_note_mount(dev);
+	mutex_unlock(&dev->lock);
 }
 
 /* Dormant, and mounted again. A failed device as well: its file can be removed then. */
@@ -178,7 +193,7 @@ static void wake(struct dbd_device *dev, struct super_block *sb)
 		return;
 	}
 	activate(dev);
-	note_mount(dev);
+	dbd_device_note_mount(dev);
 	dbd_info("datto%u: active: %s is mounted", dev->minor, dev->path);
 }
 
@@ -213,8 +228,11 @@ static int join_loaded(struct dbd_device *dev, const struct cow_loaded *loaded)
 	track = dbd_track_alloc(dev->map, dev->snap, dev->log);
 	if (!track)
 		return -ENOMEM;
-	/* It is not complete alone any more. */
-	ret = loaded->crashed ? 0 : cow_track_unseal(dev->cow, dev->ref.bdev);
+	/* It is not complete alone any more; nor with the log it had, when there is none now. */
+	if (!dev->log)
+		ret = cow_track_unlog(dev->cow, dev->ref.bdev);
+	else if (!loaded->crashed)
+		ret = cow_track_unseal(dev->cow, dev->ref.bdev);
 	if (ret) {
 		kfree(track);
 		return ret;
@@ -342,6 +360,22 @@ static void after_crash(struct dbd_device *dev, const struct cow_loaded *loaded)
 		 dev->minor, dev->cow->path, loaded->regions);
 }
 
+/* What take_up() has begun. The file lacks what was written since, and nobody will know that later. */
+static void lay_down(struct dbd_device *dev)
+{
+	int ret;
+
+	if (dev->snap)
+		dbd_snap_quiesce(dev->snap);
+	if (dev->log)
+		dbd_intent_stop(dev->log);
+	ret = cow_track_give_up(dev->cow, dev->ref.bdev);
+	if (ret)
+		dbd_warn("%s: the COW file %s cannot be marked as lost: %d", dev->path,
+			 dev->cow->path, ret);
+	cow_detach(dev->cow);
+}
+
 /* Unverified, and mounted. A failure stays: what the file knew is lost then. */
 static void verify(struct dbd_device *dev, struct super_block *sb)
 {
@@ -353,16 +387,16 @@ static void verify(struct dbd_device *dev, struct super_block *sb)
 	ret = find_file(dev, sb);
 	if (ret) {
 		device_fail(dev, ret, "its COW file cannot be found");
-		return;
-	}
-	ret = take_up(dev, &loaded);
-	if (ret) {
-		device_fail(dev, ret, "its COW file cannot be taken up");
 		if (dev->snap)
 			dbd_snap_quiesce(dev->snap);
-		if (dev->log)
-			dbd_intent_stop(dev->log);
-		cow_detach(dev->cow);
+		return;
+	}
+	ret = dbd_device_check_size(dev, dev->cow->layout.device_bytes);
+	if (!ret)
+		ret = take_up(dev, &loaded);
+	if (ret) {
+		device_fail(dev, ret, "its COW file cannot be taken up");
+		lay_down(dev);
 		return;
 	}
 	activate(dev);

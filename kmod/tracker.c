@@ -5,6 +5,7 @@
 
 #include "cow_track.h"
 #include "dbd.h"
+#include "mount_mark.h"
 #include "tracker.h"
 
 static struct dbd_tracker *tracker_of(struct dbd_target *t)
@@ -47,6 +48,17 @@ static bool awaits_mark(struct dbd_tracker *t, sector_t first, sector_t nr)
 	return READ_ONCE(t->marked);
 }
 
+static void watch_log(struct dbd_tracker *t, sector_t first, sector_t nr)
+{
+	sector_t log_nr = smp_load_acquire(&t->watch_nr); /* as in dbd_tracker_watch() */
+
+	if (!log_nr || first >= t->watch_start + log_nr || first + nr <= t->watch_start ||
+	    atomic_add_return(nr, &t->watched) < DBD_NOTE_SECTORS)
+		return;
+	atomic_set(&t->watched, 0);
+	t->logged(t);
+}
+
 /* Whether blocks [@b, @end), marked by now, may be written. Under RCU. */
 static bool logged(const struct dbd_track *track, u64 b, u64 end)
 {
@@ -60,6 +72,7 @@ static enum dbd_verdict filter_write(struct dbd_target *target, struct bio *bio,
 	struct dbd_track *track = rcu_dereference(t->track);
 	u64 b = first_block(first), end = end_block(first, nr);
 
+	watch_log(t, first, nr);
 	if (READ_ONCE(t->closed) || on_guarded(t, first, nr))
 		return DBD_DIVERT;
 	if (!track->snap && !track->log && awaits_mark(t, first, nr))
@@ -228,10 +241,14 @@ static void stop_log(struct dbd_tracker *t)
 
 static void tracker_fail(struct dbd_tracker *t, int error, const char *why)
 {
-	struct dbd_snap *snap = snap_of(t);
+	struct dbd_snap *snap;
 
+	/* It may be ending. */
+	rcu_read_lock();
+	snap = rcu_dereference(t->track)->snap;
 	if (snap)
 		dbd_snap_fail(snap, error, why, 0);
+	rcu_read_unlock();
 	if (snap || cmpxchg(t->error, 0, error) != 0)
 		return;
 	dbd_why_set(t->why, why, 0);
@@ -327,6 +344,14 @@ void dbd_tracker_await_mark(struct dbd_tracker *t, sector_t start, sector_t nr)
 	smp_store_release(&t->log_nr, nr); /* as in awaits_mark() */
 }
 
+void dbd_tracker_watch(struct dbd_tracker *t, sector_t start, sector_t nr)
+{
+	atomic_set(&t->watched, 0);
+	/* Only ever set to one and the same. */
+	t->watch_start = start;
+	smp_store_release(&t->watch_nr, nr); /* as in watch_log() */
+}
+
 void dbd_tracker_close(struct dbd_tracker *t)
 {
 	struct dbd_intent *log;
@@ -359,6 +384,9 @@ static int save(struct dbd_tracker *t, struct cow_file *cow)
 	u32 flags = (track->snap ? COW_TRACK_SNAPSHOT : 0) | (with_log ? COW_TRACK_LOG : 0);
 	int ret = 0;
 
+	/* Two writes of one block of the map may end in any order. */
+	if (track->log)
+		dbd_intent_rest(track->log);
 	if (track->snap)
 		ret = cow_index_flush(&track->snap->index);
 	if (!ret)
@@ -457,7 +485,8 @@ struct dbd_intent *dbd_tracker_new_log(struct dbd_tracker *t, struct cow_file *c
 /* ---- making and ending one ---- */
 
 int dbd_tracker_init(struct dbd_tracker *t, unsigned int minor, struct block_device *bdev,
-		     int *error, struct dbd_why *why, void (*unsealed)(struct dbd_tracker *t))
+		     int *error, struct dbd_why *why, void (*unsealed)(struct dbd_tracker *t),
+		     void (*logged)(struct dbd_tracker *t))
 {
 	int ret;
 
@@ -466,6 +495,7 @@ int dbd_tracker_init(struct dbd_tracker *t, unsigned int minor, struct block_dev
 		.error = error,
 		.why = why,
 		.unsealed = unsealed,
+		.logged = logged,
 	};
 	spin_lock_init(&t->lock);
 	bio_list_init(&t->held);

@@ -70,6 +70,9 @@ struct dbd_tracker {
 	bool marked;
 	bool disclaimed;
 	void (*unsealed)(struct dbd_tracker *t);
+	void (*logged)(struct dbd_tracker *t);
+	sector_t watch_start, watch_nr;
+	atomic_t watched;
 	struct workqueue_struct *wq;
 	struct work_struct open_work;
 };
@@ -80,7 +83,8 @@ struct dbd_intent *dbd_tracker_new_log(struct dbd_tracker *t, struct cow_file *c
 
 /* Process context. All arguments outlive it. */
 int dbd_tracker_init(struct dbd_tracker *t, unsigned int minor, struct block_device *bdev,
-		     int *error, struct dbd_why *why, void (*unsealed)(struct dbd_tracker *t));
+		     int *error, struct dbd_why *why, void (*unsealed)(struct dbd_tracker *t),
+		     void (*logged)(struct dbd_tracker *t));
 /* Not armed, nothing held. */
 void dbd_tracker_destroy(struct dbd_tracker *t);
 
@@ -92,6 +96,12 @@ void dbd_tracker_start(struct dbd_tracker *t, struct dbd_track *track);
  * For a track without snapshot and log.
  */
 void dbd_tracker_await_mark(struct dbd_tracker *t, sector_t start, sector_t nr);
+/*
+ * ->logged is called, in any context, each time when DBD_NOTE_SECTORS more were written to these
+ * sectors, since the mark of a mount was noted last: which is now. @nr 0: no more. Not before this
+ * was called for the first time, nor after dbd_tracker_stop().
+ */
+void dbd_tracker_watch(struct dbd_tracker *t, sector_t start, sector_t nr);
 /*
  * Ends that; nothing is held when it returns. Frees what was published. A seal
  * stays.

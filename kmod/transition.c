@@ -29,10 +29,12 @@ static void clear_error(struct dbd_device *dev)
  */
 static void stop_snapshot(struct dbd_device *dev, struct dbd_track *track)
 {
+	/* First: a write that waits for room is not to find the file full. */
+	dbd_snap_stop_keeping(dev->snap);
 	dbd_end_growth(dev);
 	dbd_tracker_publish(&dev->tracker, track);
-	dbd_snap_stop_keeping(dev->snap);
-	dbd_target_wait_held(&dev->tracker.target);
+	/* No more come. Others that are held, for the log, may come for ever. */
+	dbd_snap_drain(dev->snap);
 	dbd_snap_disk_remove(dev->disk);
 	dev->disk = NULL;
 	dbd_snap_quiesce(dev->snap);
@@ -148,6 +150,8 @@ static int start_next(struct dbd_device *dev, struct super_block *sb, struct sna
 static void return_to_incremental(struct dbd_device *dev, struct predecessor *old,
 				  struct dbd_track *track, struct vfsmount *mnt)
 {
+	/* What was written meanwhile is in the old log only if that has had all that the new one got. */
+	bool logged = old->log && dev->log && !dbd_intent_stopped(dev->log);
 	int ret = cow_unfinish(old->cow, mnt);
 
 	if (ret)
@@ -165,11 +169,12 @@ static void return_to_incremental(struct dbd_device *dev, struct predecessor *ol
 	mutex_unlock(&dbd_view_lock);
 	cow_set_owner(old->cow, dev, dbd_device_unmounted);
 	clear_error(dev);
-	if (!old->log)
+	if (old->log && !logged)
+		dbd_intent_stop(old->log);
+	if (!logged)
 		return;
-	/* It has had all that the other one got: map and log on disk are complete. */
 	dbd_intent_resume(old->log, dev->map);
-	ret = cow_track_use(old->cow, dev->ref.bdev, COW_TRACK_LOG);
+	ret = dbd_device_claim_log(dev, old->cow, old->log, 0);
 	if (ret)
 		dbd_warn("%s: the COW file %s cannot be reloaded after a crash: %d", dev->path,
 			 old->cow->path, ret);
@@ -183,10 +188,13 @@ static void return_to_incremental(struct dbd_device *dev, struct predecessor *ol
 static int finish_predecessor(struct dbd_device *dev, struct predecessor *old,
 			      struct vfsmount *mnt)
 {
-	int ret = cow_finish_index(old->cow, old->map, mnt);
+	/* The freeze has emptied ext4's journal, by which the mount is known again. */
+	int ret = dbd_device_claim_log(dev, old->cow, dev->log ? old->log : NULL, 0);
 
-	if (!ret && dev->log)
-		ret = cow_track_use(dev->cow, dev->ref.bdev, COW_TRACK_LOG | COW_TRACK_SNAPSHOT);
+	if (!ret)
+		ret = cow_finish_index(old->cow, old->map, mnt);
+	if (!ret)
+		ret = dbd_device_claim_log(dev, dev->cow, dev->log, COW_TRACK_SNAPSHOT);
 	return ret ?: cow_finish_header(old->cow, old->map, mnt);
 }
 
@@ -211,6 +219,9 @@ static int next_snapshot(struct dbd_device *dev, struct cow_file *cow, struct vf
 
 	if (!back)
 		return -ENOMEM;
+	ret = dbd_device_check_size(dev, cow->layout.device_bytes);
+	if (ret)
+		goto free_back;
 	ret = dbd_parts_make(dev, cow, 0, COW_TRACK_PENDING, &parts);
 	if (ret)
 		goto free_back;
@@ -264,6 +275,9 @@ int dbd_transition_snap_locked(const char *cow_path, u64 size, unsigned int mino
 		ret = -EBUSY;
 		goto put_sb;
 	}
+	ret = dbd_device_check_size(dev, bdev_nr_bytes(dev->ref.bdev));
+	if (ret)
+		goto put_sb;
 	cow = cow_create(cow_path, sb, dev->ref.bdev, size ?: dev->cow->asked, &file);
 	if (IS_ERR(cow)) {
 		ret = PTR_ERR(cow);

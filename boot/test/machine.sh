@@ -61,7 +61,7 @@ machine_start() {
 	qemu-system-x86_64 -accel tcg,thread=single -cpu max,-erms,-fsrm -smp 2 -m 2G -display none -monitor none \
 		-no-reboot -net none -serial "file:$work/console.$boot" -device virtio-rng-pci "${devices[@]}" \
 		-kernel "$vmlinuz" -initrd "$initrd" \
-		-append "root=UUID=$uuid ro console=ttyS0 panic=-1 mitigations=off norandmaps tsc=reliable clocksource=tsc loglevel=6 init=/lib/systemd/systemd systemd.show_status=1" &
+		-append "root=UUID=$uuid ro console=ttyS0 panic=-1 mitigations=off norandmaps tsc=reliable clocksource=tsc no_timer_check loglevel=6 init=/lib/systemd/systemd systemd.show_status=1" &
 	qemu=$!
 }
 

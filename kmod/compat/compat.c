@@ -92,15 +92,6 @@ int dbd_add_disk(struct gendisk *disk)
 #endif
 }
 
-void dbd_del_disk(struct gendisk *disk)
-{
-	del_gendisk(disk);
-#if !DBD_HAVE_ADD_DISK_RESULT
-	/* Later ones wait themselves. */
-	dbd_queue_drain(disk->queue);
-#endif
-}
-
 #if DBD_HAVE_BLK_ALLOC_DISK_LIMITS || DBD_HAVE_BLK_ALLOC_DISK_NODE
 void dbd_put_disk(struct gendisk *disk)
 {

@@ -1,10 +1,10 @@
-# After a power cut another system mounts the file system, writes next to nothing or only replays the journal, and
+# After a power cut another system mounts the file system, writes next to nothing, only replays the journal, or logs much, and
 # does not unmount it in order either: the reload is refused, and says why.
 # fs: ext4 xfs
 # disks: 320M
-# boots: 4
+# boots: 5
 # power: cut
-# timeout: 200
+# timeout: 300
 # dmesg-allow: Log I/O Error
 
 begin() {
@@ -55,5 +55,12 @@ case $BOOT in
 	crash_mount
 	refused
 	;;
+5)
+	say "mounted, and cut off when the log has nothing of the mount any more"
+	mount_fs $DISK1 $MNT
+	log_much $MNT
+	crash_mount
+	refused
+	;;
 esac
-[ $BOOT = 4 ] || begin
+[ $BOOT = 5 ] || begin

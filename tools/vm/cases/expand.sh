@@ -73,4 +73,11 @@ expect_ok dattoctl expand 8 0
 expect_eq "size" $((68 << 20)) "$(info 0 falloc_size)"
 expect_ok dattoctl destroy 0
 expect_no_file $MNT/cow2
+
+say "of the default size, which is no whole number of blocks by itself"
+expect_ok dattoctl setup $DISK1 $MNT/cow 0
+expect_eq "size" $((51 << 20)) "$(info 0 falloc_size)"
+expect_ok dattoctl expand 1 0
+expect_eq "size" $((52 << 20)) "$(info 0 falloc_size)"
+expect_ok dattoctl destroy 0
 records verify $MNT/data

@@ -189,8 +189,9 @@ export class Vm {
     const { rootFs, dir, disks, mounts } = this.#options;
     const append = [
       'console=ttyS0 panic=-1 quiet mitigations=off log_buf_len=4M random.trust_cpu=on',
-      // What is translated serves again where programs lie at the same addresses.
-      'norandmaps tsc=reliable clocksource=tsc',
+      // What is translated serves again where programs lie at the same addresses. A timer that is late because the
+      // machine was elsewhere is taken for broken, and that for the end.
+      'norandmaps tsc=reliable clocksource=tsc no_timer_check',
       // Before the root is there nothing of use is printed, and each line costs.
       'loglevel=4',
       rootFs.kernel.append ?? '',
