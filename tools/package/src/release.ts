@@ -13,6 +13,7 @@ import {
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ARCHES, type Arch } from './arch.js';
+import { repositoryOf } from './repository.js';
 import { read, run } from './run.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -134,6 +135,9 @@ function checkLibraries(addon: string, { gnu }: Arch): void {
 export function packNpm({ source, out }: Release): void {
   for (const name of PUBLISHED) {
     const cwd = join(source, 'packages', name);
+    const path = join(cwd, 'package.json');
+    const manifest = { ...JSON.parse(readFileSync(path, 'utf8')), repository: repositoryOf(name) };
+    writeFileSync(path, `${JSON.stringify(manifest, null, 2)}\n`);
     run('npm', ['pack', '--silent', '--ignore-scripts', `--pack-destination=${out}`], { cwd });
   }
 }
