@@ -67,7 +67,7 @@ done
 
 say "a kernel that is not supported is left alone"
 layer unsupported /mnt/newer/upper /mnt/older/upper /mnt/system/upper "$base"
-for other in 5.15.0-1-amd64 7.3.4+deb13-amd64; do
+for other in 5.15.0-1-amd64 6.13.0-1-amd64 7.3.4+deb13-amd64; do
 	mkdir -p "$root/lib/modules/$other" "$root/usr/src/linux-headers-$other/include"
 	ln -s "/usr/src/linux-headers-$other" "$root/lib/modules/$other/build"
 	: >"$root/boot/config-$other"
@@ -77,7 +77,7 @@ for other in 5.15.0-1-amd64 7.3.4+deb13-amd64; do
 done
 inside dpkg -i "/tmp/dist/$(basename "$dist"/dattobd-dkms_*_all.deb)"
 eq "dpkg --audit" "" "$(inside dpkg --audit)"
-eq "built for others" "" "$(find "$root"/lib/modules/{5.15,7.3}* -name 'dattobd*')"
+eq "built for others" "" "$(find "$root"/lib/modules/{5.15,6.13,7.3}* -name 'dattobd*')"
 
 if [ "$debian" = 12 ]; then
 	say "another kernel"

@@ -40,7 +40,7 @@ const CONTROL: Readonly<Record<PackageName, Control>> = {
  backups of running servers.
  .
  This package has the module's source, which is built by DKMS for each
- kernel in the range that it supports.`,
+ kernel of the series that it is tested on.`,
   },
   'dattobd-utils': {
     depends: 'init-system-helpers (>= 1.52), kmod, libc6 (>= 2.28), libstdc++6 (>= 10), udev',

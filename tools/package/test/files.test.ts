@@ -32,8 +32,6 @@ describe('dkms.conf', () => {
     '6.12.107+deb13-amd64',
     '6.12.9',
     '7.2.12-amd64',
-    '6.4.16',
-    '5.19.17',
   ])('builds for %s', (kernel) => {
     expect(builds(kernel)).toBe(true);
     expect(asked('AUTOINSTALL', 'dkms', 'autoinstall', '--kernelver', kernel)).toBe('yes');
@@ -43,9 +41,14 @@ describe('dkms.conf', () => {
     '4.19.0-27-amd64',
     '5.4.0-200-generic',
     '5.15.0-100-generic',
+    '5.19.17',
+    '6.4.16',
     '6.5.0-1-amd64',
     '6.8.0-50-generic',
+    '6.11.0-9-generic',
+    '6.13.0-1-amd64',
     '6.20.1',
+    '7.1.0',
     '7.3.0-rc1',
     '7.20.0',
     '15.10.0',
@@ -53,6 +56,10 @@ describe('dkms.conf', () => {
     expect(builds(kernel)).toBe(false);
     expect(asked('AUTOINSTALL', 'dkms', 'autoinstall', '--kernelver', kernel)).toBe('');
     expect(asked('AUTOINSTALL', 'dkms', 'autoinstall', '-k', kernel)).toBe('');
+  });
+
+  it('is for the one architecture that it has run on', () => {
+    expect(asked('BUILD_EXCLUSIVE_ARCH')).toBe('^x86_64$');
   });
 
   it('is built by itself when no kernel is named', () => {
