@@ -43,7 +43,7 @@ const CONTROL: Readonly<Record<PackageName, Control>> = {
  kernel of the series that it is tested on.`,
   },
   'dattobd-utils': {
-    depends: 'init-system-helpers (>= 1.52), kmod, libc6 (>= 2.28), libstdc++6 (>= 10), udev',
+    depends: 'init-system-helpers (>= 1.52), kmod, libc6 (>= 2.28), libstdc++6 (>= 8), udev',
     recommends: 'dattobd-dkms, nodejs (>= 20)',
     section: 'admin',
     summary: 'snapshots and changed-block tracking of block devices (commands)',

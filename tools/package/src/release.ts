@@ -116,8 +116,8 @@ export function isNative(name: string): boolean {
   return NATIVE.includes(name as (typeof NATIVE)[number]);
 }
 
-/** The newest of each library's versions that Debian 11 has; Node itself needs libstdc++. */
-const NEWEST = { GLIBC: [2, 31], GLIBCXX: [3, 4, 28], CXXABI: [1, 3, 12], GCC: [10] } as const;
+/** The newest of each library's versions that glibc 2.28 and GCC 8 have; Node itself needs libstdc++. */
+const NEWEST = { GLIBC: [2, 28], GLIBCXX: [3, 4, 25], CXXABI: [1, 3, 11], GCC: [7, 0, 0] } as const;
 
 function checkLibraries(addon: string, { gnu }: Arch): void {
   const symbols = read(`${gnu}-objdump`, ['-T', addon]);
@@ -126,7 +126,7 @@ function checkLibraries(addon: string, { gnu }: Arch): void {
     const parts = (version ?? '').split('.').map(Number);
     const place = parts.findIndex((part, n) => part !== newest?.[n]);
     if (newest === undefined || (parts[place] ?? 0) > (newest[place] ?? 0)) {
-      throw new Error(`${addon} needs ${symbol}, which Debian 11 does not have`);
+      throw new Error(`${addon} needs ${symbol}, which glibc 2.28 and GCC 8 do not have`);
     }
   }
 }
