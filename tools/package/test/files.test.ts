@@ -64,6 +64,24 @@ describe('dkms.conf', () => {
   });
 });
 
+describe('what regenerates an initramfs', () => {
+  const uuid = '4f2d1c5e-6a77-4d3b-9d56-0f1e2d3c4b5a';
+  it.each([
+    '../../boot/initramfs-tools/hooks/dbd',
+    '../../boot/dracut/90dbd/module-setup.sh',
+    'files/dattobd.spec',
+  ])('%s counts what is to be tracked only', (file) => {
+    const text = readFileSync(fileURLToPath(new URL(`../${file}`, import.meta.url)), 'utf8');
+    const globs = [...text.matchAll(/\/etc\/dbd\/devices\/([^\s;']+)/g)];
+    expect(globs.length).toBeGreaterThan(0);
+    for (const [, glob] of globs) {
+      const matching = 'for name in "$2" "$2.idle"; do [[ $name != $1 ]] || echo "$name"; done';
+      const found = execFileSync('bash', ['-c', matching, 'bash', glob ?? '', uuid]);
+      expect(found.toString()).toBe(`${uuid}\n`);
+    }
+  });
+});
+
 describe('launch', () => {
   const launch = join(files, 'dattobd-utils/root/usr/lib/dattobd/launch');
   /** A Node that says what version it is, and what it was called with. */
