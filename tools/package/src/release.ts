@@ -142,6 +142,14 @@ export function packNpm({ source, out }: Release): void {
   }
 }
 
+/** Of the C library's source, which is linked into what runs in an initramfs: Debian's version. */
+export function libcVersion({ node, debian }: Arch): string {
+  const name = node === process.arch ? 'libc6-dev' : `libc6-dev-${debian}-cross`;
+  // The cross compiler's is called 2.36-8cross1.
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg's
+  return read('dpkg-query', ['-W', '-f=${Version}', name]).replace(/cross\d+$/, '');
+}
+
 /** What the commands are made of: CycloneDX, from the lock file. */
 export function writeSbom({ version, epoch, source, out }: Release): void {
   const path = join(source, 'package.json');
@@ -164,5 +172,16 @@ export function writeSbom({ version, epoch, source, out }: Release): void {
     description: 'The kernel module',
     licenses: [{ license: { id: 'GPL-2.0-only' } }],
   });
+  for (const libc of new Set(ARCHES.map(libcVersion))) {
+    sbom.components.push({
+      'bom-ref': `glibc@${libc}`,
+      type: 'library',
+      name: 'glibc',
+      version: libc,
+      description: 'The C library, linked into dbd-reload',
+      licenses: [{ license: { id: 'LGPL-2.1-or-later' } }],
+      purl: `pkg:deb/debian/glibc@${encodeURIComponent(libc)}?arch=source`,
+    });
+  }
   writeFileSync(join(out, `dbd-${version}.cdx.json`), `${JSON.stringify(sbom, null, 2)}\n`);
 }
