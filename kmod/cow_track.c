@@ -235,7 +235,7 @@ static int check_crashed(const struct cow_file *cow, const struct cow_track_head
 	if (flags & COW_TRACK_PENDING)
 		return reject(cow, "the transition to it was not completed: its predecessor counts");
 	if (take == COW_TAKE_SNAP)
-		return reject(cow, "the machine stopped while the snapshot was in use: it is lost, but can be reloaded as incremental");
+		return reject(cow, "the machine stopped while the snapshot was in use: it is lost; reload-incremental would have kept what changed");
 	if (le32_to_cpu(th->base_crc) != cow_extents_crc(&cow->extents, base_size(cow)))
 		return reject(cow, "it was moved");
 	if (mount->unknown)

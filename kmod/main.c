@@ -26,11 +26,11 @@ module_param(may_hook_syscalls, int, 0444);
 MODULE_PARM_DESC(may_hook_syscalls, "follow mount and umount automatically (0: never)");
 
 unsigned long dbd_cache_default = 300UL << 20;
-module_param_named(cow_max_memory_default, dbd_cache_default, ulong, 0);
+module_param_named(cow_max_memory_default, dbd_cache_default, ulong, 0444);
 MODULE_PARM_DESC(cow_max_memory_default, "bytes of index memory a device, when the caller says 0");
 
 unsigned int dbd_cow_percent_default = 10;
-module_param_named(cow_fallocate_percentage_default, dbd_cow_percent_default, uint, 0);
+module_param_named(cow_fallocate_percentage_default, dbd_cow_percent_default, uint, 0444);
 MODULE_PARM_DESC(cow_fallocate_percentage_default,
 		 "size of the COW file in percent of the device, when the caller says 0");
 

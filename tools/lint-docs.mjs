@@ -1,5 +1,5 @@
-// Documents agree with the tree: every relative link, and its anchor, leads somewhere, and every text that
-// docs/troubleshooting.md explains is one that a program says. No dependency, as npm run check is to be quick.
+// Documents agree with the tree: every relative link, and its anchor, leads somewhere; every text that
+// docs/troubleshooting.md explains is one that a program says, and it explains all that the driver says of failures. No dependency, as npm run check is to be quick.
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { root } from './bootstrap.mjs';
@@ -58,17 +58,34 @@ for (const file of files.filter((name) => name.endsWith('.md'))) {
   }
 }
 
-/** Programs' sources, with texts that are broken into several lines put together. */
-const sources = files
-  .filter((file) => /^(kmod\/.*\.[ch]|packages\/[^/]+\/src\/.*\.ts)$/.test(file))
-  .map((file) => read(file).replace(/['"`]\s*\+?\s*\n\s*['"`]/g, ''))
-  .join('\n');
+/** With texts that are broken into several lines put together. */
+const sourcesOf = (names) =>
+  files
+    .filter((file) => names.test(file))
+    .map((file) => read(file).replace(/['"`]\s*\+?\s*\n\s*['"`]/g, ''))
+    .join('\n');
+const driver = sourcesOf(/^kmod\/[^/]*\.[ch]$/);
+const programs = driver + sourcesOf(/^(boot\/src\/.*\.[ch]|packages\/[^/]+\/src\/.*\.ts)$/);
 
+/** Texts of the first column, each in pieces between what differs; others' programs say those in brackets. */
 const EXPLAINED = 'docs/troubleshooting.md';
-for (const [, text] of read(EXPLAINED).matchAll(/^\| `([^`]+)`(?: \(kernel log\))? \|/gm)) {
-  for (const part of text.split('…')) {
-    if (!sources.includes(part)) problems.push(`${EXPLAINED}: no program says "${part}"`);
-  }
+const explained = [
+  ...read(EXPLAINED).matchAll(/^\| (`[^`]+`(?:, `[^`]+`)*)(?: \(kernel log\))? \|/gm),
+]
+  .flatMap(([, texts]) => texts.slice(1, -1).split('`, `'))
+  .map((text) => text.split('…'));
+for (const part of explained.flat()) {
+  if (!programs.includes(part)) problems.push(`${EXPLAINED}: no program says "${part}"`);
+}
+
+/** What the driver says of failures; what has no words of its own is a frame for those of another call. */
+const SAYS =
+  /\b(?:reject|device_fail|tracker_fail|dbd_snap_fail|dbd_device_refuse|dbd_refuse|dbd_err|dbd_warn)\([^;"]*"([^"]+)"|->unknown = "([^"]+)"/g;
+for (const [, one, other] of driver.matchAll(SAYS)) {
+  const text = one ?? other;
+  if (!/[a-z]{2} [a-z]{2}/.test(text.replace(/%\w+/g, ''))) continue;
+  const hasRow = explained.some((parts) => parts.every((part) => text.includes(part)));
+  if (!hasRow) problems.push(`${EXPLAINED} lacks what the driver says: "${text}"`);
 }
 
 for (const problem of problems) console.error(problem);

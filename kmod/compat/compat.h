@@ -5,7 +5,7 @@
  * where it can be given to older ones under its own name, else named dbd_*.
  *
  * What this kernel offers is asked, not concluded from its version: have.h has
- * a 0 or 1 for each file in probes/.
+ * a 0 or 1 for each probe of probes.list.
  */
 #ifndef DBD_COMPAT_H
 #define DBD_COMPAT_H

@@ -76,11 +76,29 @@ describe('doctor', () => {
   it.each([
     ['5.4.0-1', 'problem: 5.4.0-1 is older than 5.10'],
     ['4.19.0', 'problem: 4.19.0 is older than 5.10'],
-    ['6.6.1', 'note: 6.6.1 is not one that the module is tested on'],
+    ['5.15.0-100-generic', 'problem: the module cannot be built for 5.15.0-100-generic'],
+    ['6.8.0-50-generic', 'problem: the module cannot be built for 6.8.0-50-generic'],
+    ['5.11.0', 'note: 5.11.0 is not one that the module is tested on, and DKMS builds none for it'],
+    ['5.18.1', 'note: 5.18.1 is not one that the module is tested on, and DKMS builds none for it'],
+    ['6.4.9', 'note: 6.4.9 is not one that the module is tested on, and DKMS builds none for it'],
+    ['6.9.0', 'note: 6.9.0 is not one that the module is tested on, and DKMS builds none for it'],
+    ['7.3.0', 'note: 7.3.0 is not one that the module is tested on, and DKMS builds none for it'],
     ['', 'problem: its version is not known: ""'],
   ])('looks at the kernel: %s', async (release, text) => {
     machine.host.texts.set('/proc/sys/kernel/osrelease', release);
     expect(await findings()).toEqual({ kernel: text });
+  });
+
+  it.each([
+    ['6.1.0-18-amd64', 'Install the package dattobd-dkms, or build it (docs/install.md).'],
+    ['6.8.0-50-generic', 'Boot a kernel that is tested: 5.10, 6.1, 6.12, 7.2.'],
+    ['6.13.1', 'or try to build it from source, on a test machine first (docs/install.md).'],
+  ])('says where a module for %s comes from', async (release, advice) => {
+    unload();
+    machine.host.texts.set('/proc/sys/kernel/osrelease', release);
+    const { stdout } = await machine.dbdctl('doctor');
+    const [, module = ''] = stdout.split('PROBLEM module: ');
+    expect(module.replace(/\s+/g, ' ').split(/(PROBLEM|ok) /)[0]).toContain(advice);
   });
 
   it('looks at what the kernel was built with, and for what', async () => {

@@ -38,6 +38,16 @@ describe('files of this machine', () => {
     expect(await readdir(join(root, 'etc'))).toEqual([]);
   });
 
+  it('removes a directory only when it is empty', async () => {
+    await files.link('/.dbd/live', '/one');
+    await files.removeEmpty('/.dbd');
+    expect(await readdir(root)).toEqual(['.dbd']);
+    await files.remove('/.dbd/live');
+    await files.removeEmpty('/.dbd');
+    await files.removeEmpty('/.dbd');
+    expect(await readdir(root)).toEqual([]);
+  });
+
   it('fails as the file system does', async () => {
     await writeFile(join(root, 'file'), '');
     await expect(files.link('/file/live', '/one')).rejects.toMatchObject({ code: 'EEXIST' });

@@ -211,6 +211,7 @@ describe('what keeps it true', () => {
     await machine.dbdctl(...setup, '--persist');
     await machine.dbdctl('destroy', '0');
     expect([isOn(), links()]).toEqual([false, {}]);
+    expect(machine.files.emptied).toEqual(['/mnt/.dbd']);
     await machine.dbdctl('setup-snapshot', '/dev/sdb1', '/mnt/.datto5', '4');
     expect(machine.host.texts.get(WANTED)).toMatch(/^minor=4$/m);
     expect(links()).toEqual({ [LIVE]: '/mnt/.datto5' });

@@ -59,6 +59,11 @@ export class MemoryFiles implements Files {
     this.links.delete(path);
     this.#texts.delete(path);
   };
+  /** Which were to be removed if they are empty. */
+  readonly emptied: string[] = [];
+  removeEmpty = async (path: string) => {
+    this.emptied.push(path);
+  };
 }
 
 export class Machine {

@@ -38,7 +38,6 @@ const SETUP: Causes = {
   EDQUOT: noSpace,
   EFBIG: tooLarge,
   EOPNOTSUPP: cannotTrack,
-  EEXIST: (s) => `${s.cowFile} exists already. Name a new file`,
 };
 
 /** Of the member that was refused, or of none of them. */
@@ -103,7 +102,6 @@ const CAUSES: Readonly<Partial<Record<Operation, Causes>>> = {
     ENOSPC: noSpace,
     EDQUOT: noSpace,
     EFBIG: tooLarge,
-    EEXIST: (s) => `${s.cowFile} exists already. Name a new file`,
   },
   reconfigure: {
     ENOENT: notInUse,

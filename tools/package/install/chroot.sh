@@ -67,7 +67,7 @@ done
 
 say "a kernel that is not supported is left alone"
 layer unsupported /mnt/newer/upper /mnt/older/upper /mnt/system/upper "$base"
-for other in 5.15.0-1-amd64 7.3.4+deb13-amd64; do
+for other in 5.15.0-1-amd64 6.13.0-1-amd64 7.3.4+deb13-amd64; do
 	mkdir -p "$root/lib/modules/$other" "$root/usr/src/linux-headers-$other/include"
 	ln -s "/usr/src/linux-headers-$other" "$root/lib/modules/$other/build"
 	: >"$root/boot/config-$other"
@@ -77,7 +77,19 @@ for other in 5.15.0-1-amd64 7.3.4+deb13-amd64; do
 done
 inside dpkg -i "/tmp/dist/$(basename "$dist"/dattobd-dkms_*_all.deb)"
 eq "dpkg --audit" "" "$(inside dpkg --audit)"
-eq "built for others" "" "$(find "$root"/lib/modules/{5.15,7.3}* -name 'dattobd*')"
+eq "built for others" "" "$(find "$root"/lib/modules/{5.15,6.13,7.3}* -name 'dattobd*')"
+
+if [ "$debian" = 11 ]; then
+	say "the module is signed by hand"
+	layer signed /mnt/newer/upper /mnt/older/upper /mnt/system/upper "$base"
+	# As it is written there, but that the kernel running is not the server's.
+	sed -n '/^openssl req/p; /^\/.*sign-file /p' "$repo/docs/security.md" |
+		sed "s/\$(uname -r)/$old/; s/modinfo -n/modinfo -k $old -n/" >"$root/tmp/sign"
+	eq "commands" 2 "$(wc -l <"$root/tmp/sign")"
+	eq "signer before" "" "$(inside modinfo -k "$old" -F signer dattobd)"
+	inside sh -ec 'cd /tmp && . ./sign'
+	eq "signer" "module signing" "$(inside modinfo -k "$old" -F signer dattobd)"
+fi
 
 if [ "$debian" = 12 ]; then
 	say "another kernel"

@@ -132,11 +132,25 @@ else
 	for file in one two three load; do cmp "/data/$file" "/run/image/$file"; done
 	umount /run/image
 
-	say "purge"
+	say "purge of the module"
 	dbdctl destroy 0
 	dbdctl destroy 1
-	dpkg --no-triggers --purge $PACKAGES
+	module=$(modinfo -n dattobd)
+	cp "$module" /run/
+	dpkg --no-triggers --purge dattobd-dkms
 	! grep -q '^dattobd ' /proc/modules || fail "the module is still loaded"
+
+	say "a kernel that takes signed modules only"
+	# No way back until the next boot. DKMS's key is enrolled nowhere here, and Debian 11's signs nothing.
+	echo 1 >/sys/module/module/parameters/sig_enforce
+	! insmod "/run/${module##*/}" 2>refused || fail "a module that nobody vouches for is loaded"
+	cat refused
+	grep -qE 'Key was rejected by service|Required key not available' refused || fail "refused for another reason"
+	dbdctl doctor >doctor || true
+	grep 'module signature: the kernel takes signed modules only' doctor || { cat doctor; fail "doctor"; }
+
+	say "purge of the commands"
+	dpkg --no-triggers --purge dattobd-utils
 	(cd / && names) >after
 	diff before after || fail "something is left"
 	for path in /run/dbd /etc/dbd; do [ ! -e $path ] || fail "$path is left"; done

@@ -15,7 +15,7 @@ import { gzipSync } from 'node:zlib';
 import { ARCHES, type Arch } from './arch.js';
 import { copy, FILES, layDkms, layUtils, type PackageName, script } from './layout.js';
 import { MAINTAINER } from './maintainer.js';
-import type { Release } from './release.js';
+import { libcVersion, type Release } from './release.js';
 import { run } from './run.js';
 
 /** Above dattobd's own packages, whose names these have and whose place they take. */
@@ -40,10 +40,10 @@ const CONTROL: Readonly<Record<PackageName, Control>> = {
  backups of running servers.
  .
  This package has the module's source, which is built by DKMS for each
- kernel in the range that it supports.`,
+ kernel of the series that it is tested on.`,
   },
   'dattobd-utils': {
-    depends: 'init-system-helpers (>= 1.52), kmod, libc6 (>= 2.28), libstdc++6 (>= 10), udev',
+    depends: 'init-system-helpers (>= 1.52), kmod, libc6 (>= 2.28), libstdc++6 (>= 8), udev',
     recommends: 'dattobd-dkms, nodejs (>= 20)',
     section: 'admin',
     summary: 'snapshots and changed-block tracking of block devices (commands)',
@@ -59,15 +59,16 @@ const CONTROL: Readonly<Record<PackageName, Control>> = {
 export function buildDebs(release: Release, work: string): void {
   const dkms = join(work, 'deb-dkms');
   layDkms(release, dkms);
-  pack('dattobd-dkms', 'all', dkms, release);
+  pack('dattobd-dkms', dkms, release);
   for (const arch of ARCHES) {
     const utils = join(work, `deb-utils-${arch.debian}`);
     layUtils(release, utils, arch, 'debian');
-    pack('dattobd-utils', arch.debian, utils, release);
+    pack('dattobd-utils', utils, release, arch);
   }
 }
 
-function pack(name: PackageName, arch: Arch['debian'], tree: string, release: Release): void {
+/** @param arch undefined: the package is for all */
+function pack(name: PackageName, tree: string, release: Release, arch?: Arch): void {
   const doc = join(tree, 'usr/share/doc', name);
   mkdirSync(doc, { recursive: true });
   writeFileSync(join(doc, 'copyright'), readFileSync(join(FILES, 'copyright')));
@@ -81,7 +82,7 @@ function pack(name: PackageName, arch: Arch['debian'], tree: string, release: Re
   const debian = join(tree, 'DEBIAN');
   mkdirSync(debian);
   const kilobytes = sizes.reduce((sum, size) => sum + size, 0);
-  writeFileSync(join(debian, 'control'), control(name, arch, release, kilobytes));
+  writeFileSync(join(debian, 'control'), control(name, release, kilobytes, arch));
   writeFileSync(join(debian, 'md5sums'), files.map((file) => md5Line(tree, file)).join(''));
   const conffiles = files.filter((file) => file.startsWith('etc/')).map((file) => `/${file}\n`);
   if (conffiles.length > 0) writeFileSync(join(debian, 'conffiles'), conffiles.join(''));
@@ -91,21 +92,27 @@ function pack(name: PackageName, arch: Arch['debian'], tree: string, release: Re
     writeFileSync(join(debian, which), text);
     if (text.startsWith('#!')) chmodSync(join(debian, which), 0o755);
   }
-  const file = `${name}_${release.version}-1_${arch}.deb`;
+  const file = `${name}_${release.version}-1_${arch?.debian ?? 'all'}.deb`;
   run('dpkg-deb', ['--root-owner-group', '-Zxz', '--build', tree, join(release.out, file)]);
   rmSync(tree, { recursive: true });
 }
 
-function control(name: PackageName, arch: string, release: Release, kilobytes: number): string {
+function control(
+  name: PackageName,
+  release: Release,
+  kilobytes: number,
+  arch: Arch | undefined,
+): string {
   const { depends, recommends, section, summary, description } = CONTROL[name];
+  const libc = arch === undefined ? '' : `Built-Using: glibc (= ${libcVersion(arch)})\n`;
   return `Package: ${name}
 Version: ${debianVersion(release)}
-Architecture: ${arch}
+Architecture: ${arch?.debian ?? 'all'}
 Maintainer: ${MAINTAINER}
 Installed-Size: ${kilobytes}
 Depends: ${depends}
 Recommends: ${recommends}
-Section: ${section}
+${libc}Section: ${section}
 Priority: optional
 Description: ${summary}
  ${description}

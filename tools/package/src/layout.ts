@@ -80,12 +80,20 @@ export function layUtils(release: Release, tree: string, arch: Arch, system: Sys
   }
   // Debian's packages have a file for that.
   if (system === 'rpm') {
-    copy(join(source, 'LICENSE-MIT'), join(tree, 'usr/share/licenses/dattobd-utils/LICENSE'));
+    const licenses = join(tree, 'usr/share/licenses/dattobd-utils');
+    copy(join(source, 'LICENSE-MIT'), join(licenses, 'LICENSE'));
+    // Of the C library in dbd-reload.
+    copy('/usr/share/common-licenses/LGPL-2.1', join(licenses, 'LGPL-2.1'));
   }
-  copy(
-    join(source, 'docs/alerts.yml'),
-    join(tree, 'usr/share/doc/dattobd-utils/examples/alerts.yml'),
-  );
+  layDocs(join(source, 'docs'), join(tree, 'usr/share/doc/dattobd-utils'));
+}
+
+/** What alerts and `dbdctl doctor` refer to. */
+function layDocs(docs: string, to: string): void {
+  for (const name of readdirSync(docs).filter((one) => one.endsWith('.md'))) {
+    copy(join(docs, name), join(to, name));
+  }
+  copy(join(docs, 'alerts.yml'), join(to, 'examples/alerts.yml'));
 }
 
 /** What tracks devices again at boot. */

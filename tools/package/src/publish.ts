@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { checkMaintainer } from './maintainer.js';
+import { checkRepository } from './repository.js';
 import { read, run } from './run.js';
 
 const out = resolve('dist');
@@ -14,12 +15,20 @@ if (version === '0.0.0') {
   for (const deb of readdirSync(out).filter((one) => one.endsWith('.deb'))) {
     checkMaintainer(read('dpkg-deb', ['--field', join(out, deb), 'Maintainer']).trim());
   }
+  for (const tarball of tarballs()) {
+    const manifest = read('tar', ['-xzOf', join(out, tarball), 'package/package.json']);
+    checkRepository(JSON.parse(manifest).repository, process.env);
+  }
   publishNpm();
   publishFiles();
 }
 
+function tarballs(): string[] {
+  return readdirSync(out).filter((one) => one.endsWith('.tgz'));
+}
+
 function publishNpm(): void {
-  for (const name of readdirSync(out).filter((one) => one.endsWith('.tgz'))) {
+  for (const name of tarballs()) {
     const pkg = `@dbd/${name.replace(/^dbd-/, '').slice(0, -`-${version}.tgz`.length)}`;
     if (succeeds('npm', ['view', `${pkg}@${version}`, 'version'])) continue;
     const tag = version.includes('-') ? 'next' : 'latest';

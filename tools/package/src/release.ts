@@ -13,6 +13,7 @@ import {
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ARCHES, type Arch } from './arch.js';
+import { repositoryOf } from './repository.js';
 import { read, run } from './run.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -115,8 +116,8 @@ export function isNative(name: string): boolean {
   return NATIVE.includes(name as (typeof NATIVE)[number]);
 }
 
-/** The newest of each library's versions that Debian 11 has; Node itself needs libstdc++. */
-const NEWEST = { GLIBC: [2, 31], GLIBCXX: [3, 4, 28], CXXABI: [1, 3, 12], GCC: [10] } as const;
+/** The newest of each library's versions that glibc 2.28 and GCC 8 have; Node itself needs libstdc++. */
+const NEWEST = { GLIBC: [2, 28], GLIBCXX: [3, 4, 25], CXXABI: [1, 3, 11], GCC: [7, 0, 0] } as const;
 
 function checkLibraries(addon: string, { gnu }: Arch): void {
   const symbols = read(`${gnu}-objdump`, ['-T', addon]);
@@ -125,7 +126,7 @@ function checkLibraries(addon: string, { gnu }: Arch): void {
     const parts = (version ?? '').split('.').map(Number);
     const place = parts.findIndex((part, n) => part !== newest?.[n]);
     if (newest === undefined || (parts[place] ?? 0) > (newest[place] ?? 0)) {
-      throw new Error(`${addon} needs ${symbol}, which Debian 11 does not have`);
+      throw new Error(`${addon} needs ${symbol}, which glibc 2.28 and GCC 8 do not have`);
     }
   }
 }
@@ -134,8 +135,19 @@ function checkLibraries(addon: string, { gnu }: Arch): void {
 export function packNpm({ source, out }: Release): void {
   for (const name of PUBLISHED) {
     const cwd = join(source, 'packages', name);
+    const path = join(cwd, 'package.json');
+    const manifest = { ...JSON.parse(readFileSync(path, 'utf8')), repository: repositoryOf(name) };
+    writeFileSync(path, `${JSON.stringify(manifest, null, 2)}\n`);
     run('npm', ['pack', '--silent', '--ignore-scripts', `--pack-destination=${out}`], { cwd });
   }
+}
+
+/** Of the C library's source, which is linked into what runs in an initramfs: Debian's version. */
+export function libcVersion({ node, debian }: Arch): string {
+  const name = node === process.arch ? 'libc6-dev' : `libc6-dev-${debian}-cross`;
+  // The cross compiler's is called 2.36-8cross1.
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg's
+  return read('dpkg-query', ['-W', '-f=${Version}', name]).replace(/cross\d+$/, '');
 }
 
 /** What the commands are made of: CycloneDX, from the lock file. */
@@ -160,5 +172,16 @@ export function writeSbom({ version, epoch, source, out }: Release): void {
     description: 'The kernel module',
     licenses: [{ license: { id: 'GPL-2.0-only' } }],
   });
+  for (const libc of new Set(ARCHES.map(libcVersion))) {
+    sbom.components.push({
+      'bom-ref': `glibc@${libc}`,
+      type: 'library',
+      name: 'glibc',
+      version: libc,
+      description: 'The C library, linked into dbd-reload',
+      licenses: [{ license: { id: 'LGPL-2.1-or-later' } }],
+      purl: `pkg:deb/debian/glibc@${encodeURIComponent(libc)}?arch=source`,
+    });
+  }
   writeFileSync(join(out, `dbd-${version}.cdx.json`), `${JSON.stringify(sbom, null, 2)}\n`);
 }

@@ -26,26 +26,26 @@ describe('dkms.conf', () => {
   const builds = (kernel: string) =>
     spawnSync('bash', ['-c', '[[ $1 =~ $2 ]]', 'bash', kernel, value]).status === 0;
 
-  it.each([
-    '5.10.0-39-amd64',
-    '6.1.0-18-amd64',
-    '6.12.107+deb13-amd64',
-    '6.12.9',
-    '7.2.12-amd64',
-    '6.4.16',
-    '5.19.17',
-  ])('builds for %s', (kernel) => {
-    expect(builds(kernel)).toBe(true);
-    expect(asked('AUTOINSTALL', 'dkms', 'autoinstall', '--kernelver', kernel)).toBe('yes');
-  });
+  it.each(['5.10.0-39-amd64', '6.1.0-18-amd64', '6.12.107+deb13-amd64', '6.12.9', '7.2.12-amd64'])(
+    'builds for %s',
+    (kernel) => {
+      expect(builds(kernel)).toBe(true);
+      expect(asked('AUTOINSTALL', 'dkms', 'autoinstall', '--kernelver', kernel)).toBe('yes');
+    },
+  );
 
   it.each([
     '4.19.0-27-amd64',
     '5.4.0-200-generic',
     '5.15.0-100-generic',
+    '5.19.17',
+    '6.4.16',
     '6.5.0-1-amd64',
     '6.8.0-50-generic',
+    '6.11.0-9-generic',
+    '6.13.0-1-amd64',
     '6.20.1',
+    '7.1.0',
     '7.3.0-rc1',
     '7.20.0',
     '15.10.0',
@@ -55,8 +55,30 @@ describe('dkms.conf', () => {
     expect(asked('AUTOINSTALL', 'dkms', 'autoinstall', '-k', kernel)).toBe('');
   });
 
+  it('is for the one architecture that it has run on', () => {
+    expect(asked('BUILD_EXCLUSIVE_ARCH')).toBe('^x86_64$');
+  });
+
   it('is built by itself when no kernel is named', () => {
     expect(asked('AUTOINSTALL', 'dkms', 'status')).toBe('yes');
+  });
+});
+
+describe('what regenerates an initramfs', () => {
+  const uuid = '4f2d1c5e-6a77-4d3b-9d56-0f1e2d3c4b5a';
+  it.each([
+    '../../boot/initramfs-tools/hooks/dbd',
+    '../../boot/dracut/90dbd/module-setup.sh',
+    'files/dattobd.spec',
+  ])('%s counts what is to be tracked only', (file) => {
+    const text = readFileSync(fileURLToPath(new URL(`../${file}`, import.meta.url)), 'utf8');
+    const globs = [...text.matchAll(/\/etc\/dbd\/devices\/([^\s;']+)/g)];
+    expect(globs.length).toBeGreaterThan(0);
+    for (const [, glob] of globs) {
+      const matching = 'for name in "$2" "$2.idle"; do [[ $name != $1 ]] || echo "$name"; done';
+      const found = execFileSync('bash', ['-c', matching, 'bash', glob ?? '', uuid]);
+      expect(found.toString()).toBe(`${uuid}\n`);
+    }
   });
 });
 

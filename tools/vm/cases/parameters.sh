@@ -7,7 +7,7 @@ load_module debug=1
 expect_eq "parameters" "1 1 24" "$(cat $P/debug) $(cat $P/may_hook_syscalls) $(cat $P/max_snap_devices)"
 expect_eq "mode of debug" 644 "$(stat -c %a $P/debug)"
 echo 0 >$P/debug
-for name in may_hook_syscalls max_snap_devices; do
+for name in may_hook_syscalls max_snap_devices cow_max_memory_default cow_fallocate_percentage_default; do
 	expect_eq "mode of $name" 444 "$(stat -c %a $P/$name)"
 done
 grep -q '^0\.12\.1' /sys/module/dattobd/version || fail "version $(cat /sys/module/dattobd/version)"

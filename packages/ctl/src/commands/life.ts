@@ -21,7 +21,7 @@ export const setupSnapshot = defineCommand({
   name: 'setup-snapshot',
   summary: 'Take the first snapshot of a mounted block device',
   description: [
-    'The snapshot can be read at `/dev/dattoN` when the command returns. The COW file holds the old content of each block that is written from now on; when it is full, the snapshot is lost, and writes go on undisturbed.',
+    'The snapshot can be read at `/dev/dattoN` when the command returns. The COW file holds the old content of each block that is written from now on; when it is full, the snapshot is lost, and writes go on undisturbed. A file that is at its path already is replaced.',
     'With `--group` the snapshots of several devices are of one instant: no write that was begun after another had returned is in one of them without that other. Either all are taken, or none. The sizes are those of each. A device that stands on a file of another, as a loop device does, is frozen before that; the order is found by itself.',
   ],
   arguments: [BLOCK_DEVICE, NEW_COW_FILE, NEW_MINOR],

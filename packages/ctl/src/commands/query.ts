@@ -84,7 +84,7 @@ export const metrics = defineCommand({
   name: 'metrics',
   summary: 'Print metrics of all devices for Prometheus',
   description: [
-    "The text format, for node_exporter's textfile collector. Without a loaded driver there is one metric, `dattobd_up 0`, and that is no failure. Without root all but the reason of a failure is known.",
+    "The text format, for node_exporter's textfile collector. Without a loaded driver there is one metric, `dattobd_up 0`, and that is no failure. It needs no root; without, all but the reason of a failure is known.",
   ],
   arguments: [],
   options: [

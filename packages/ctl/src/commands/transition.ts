@@ -21,6 +21,7 @@ export const transitionToIncremental = defineCommand({
 export const transitionToSnapshot = defineCommand({
   name: 'transition-to-snapshot',
   summary: 'Take the next snapshot; the old COW file is left with the map of what changed',
+  description: ['A file that is at the path of the new COW file already is replaced.'],
   arguments: [NEW_COW_FILE, DEVICE],
   options: [COW_SIZE, DRY_RUN],
   examples: [{ args: '/mnt/.datto2 0', summary: 'next snapshot at /dev/datto0' }],

@@ -6,6 +6,9 @@ import { type Finding, note, ok, problem } from './finding.js';
 const TESTED = ['5.10', '6.1', '6.12', '7.2'];
 const OLDEST = [5, 10] as const;
 
+/** Series whose compiler is told to stop: kmod/compat. */
+const REFUSED = /^(5\.1[2-7]|6\.[5-8])$/;
+
 /** Options without which the module does not work. */
 const NEEDED = ['MODULES', 'BLOCK', 'TRACEPOINTS', 'KPROBES', 'FSNOTIFY', 'PROC_FS'];
 
@@ -34,11 +37,24 @@ function versionFinding(release: string): Finding {
     );
   }
   if (TESTED.includes(series)) return ok('kernel', release);
+  if (REFUSED.test(series)) {
+    return problem('kernel', `the module cannot be built for ${release}`, howToGetModule(release));
+  }
   return note(
     'kernel',
-    `${release} is not one that the module is tested on`,
-    `Try it on a test machine first; tested are ${TESTED.join(', ')}`,
+    `${release} is not one that the module is tested on, and DKMS builds none for it`,
+    howToGetModule(release),
   );
+}
+
+/** Advice where there is no module for this kernel. */
+export function howToGetModule(release: string): string {
+  const series = /^\d+\.\d+/.exec(release)?.[0] ?? '';
+  if (TESTED.includes(series))
+    return 'Install the package dattobd-dkms, or build it (docs/install.md)';
+  const boot = `Boot a kernel that is tested: ${TESTED.join(', ')}`;
+  if (REFUSED.test(series)) return boot;
+  return `${boot}; or try to build it from source, on a test machine first (docs/install.md)`;
 }
 
 function architecture({ arch }: Host): Finding {

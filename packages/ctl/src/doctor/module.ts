@@ -1,7 +1,7 @@
 /** The module: loaded, or able to be. */
 import type { Host } from '../lib/host.js';
 import { type Finding, note, ok, problem } from './finding.js';
-import { kernelRelease } from './kernel.js';
+import { howToGetModule, kernelRelease } from './kernel.js';
 
 export async function checkModule(host: Host): Promise<Finding[]> {
   const loaded = (await host.text('/sys/module/dattobd/version'))?.trim();
@@ -40,7 +40,7 @@ async function installed(host: Host): Promise<Finding[]> {
   const missing = problem(
     'module',
     `not loaded, and not installed for ${release}`,
-    'Install the package dattobd-dkms, or build it (docs/install.md)',
+    howToGetModule(release),
   );
   return [missing, await headers(host, release)];
 }

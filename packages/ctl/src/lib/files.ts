@@ -1,5 +1,5 @@
 /** What dbdctl writes on the machine: the few small files that `persist` is about. */
-import { mkdir, open, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, open, readlink, rename, rm, rmdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 export interface Files {
@@ -15,7 +15,12 @@ export interface Files {
   rename(from: string, to: string): Promise<void>;
   /** Does nothing when there is none. */
   remove(path: string): Promise<void>;
+  /** A directory, if there is nothing in it. */
+  removeEmpty(path: string): Promise<void>;
 }
+
+/** rmdir's errors where there is something in it, or there is none. */
+const KEPT = ['ENOTEMPTY', 'EEXIST', 'ENOENT', 'ENOTDIR'];
 
 /** Of this machine, or of a tree that looks like one. */
 export function systemFiles(root = ''): Files {
@@ -49,6 +54,13 @@ export function systemFiles(root = ''): Files {
       await sync(dirname(root + to));
     },
     remove: (path) => rm(root + path, { force: true }),
+    removeEmpty: async (path) => {
+      try {
+        await rmdir(root + path);
+      } catch (error) {
+        if (!KEPT.includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+      }
+    },
   };
 }
 

@@ -162,6 +162,7 @@ async function removeLinks({ mountPoint }: Volume, files: Files): Promise<void> 
   if (mountPoint === undefined) return;
   await files.remove(join(mountPoint, NEXT));
   await files.remove(join(mountPoint, LIVE));
+  await files.removeEmpty(dirname(join(mountPoint, LIVE)));
 }
 
 function wanted({ uuid }: { readonly uuid: string }): string {
