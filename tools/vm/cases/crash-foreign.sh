@@ -5,7 +5,7 @@
 # boots: 5
 # power: cut
 # timeout: 300
-# dmesg-allow: Log I/O Error
+# dmesg-allow: Log I/O Error|Aborting journal
 
 begin() {
 	[ $BOOT = 1 ] || load_module

@@ -2,6 +2,7 @@
 # than its log and data in place: the reload is refused.
 # fs: ext4 xfs
 # disks: 320M
+# dmesg-allow: Log I/O Error|Aborting journal
 
 random_file $MNT/data 16
 sync
