@@ -1,6 +1,7 @@
 # The power is cut when the file system has logged so much since it was mounted that XFS's mark of the mount is gone: the
 # device is taken up all the same.
 # fs: ext4 xfs
+# slow: ext4
 # disks: 320M
 # boots: 2
 # power: cut
