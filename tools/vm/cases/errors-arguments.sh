@@ -97,8 +97,8 @@ expect_errno EPERM dattoctl -u free
 expect_no_file $MNT/cow
 expect_untouched
 expect_ok dattoctl setup $DISK1 $MNT/cow 0
-for command in "destroy 0" "trans-inc 0" "trans-snap $MNT/cow2 0" "reconfigure 0 4096" "info 0" "expand 1 0" "auto-expand 1 1 0" \
-	"force-inc 0" "failure 0" "group $DISK1 $MNT/cow2 1 16" "reload-inc $DISK1 /cow 1" "resume $DISK1 /live 1"; do
+for command in "destroy 0" "trans-inc 0" "trans-snap $MNT/cow2 0" "reconfigure 0 4096" "info 0" "expand 1 0" \
+	"auto-expand 1 1 0" "force-inc 0" "failure 0" "group $DISK1 $MNT/cow2 1 16" "reload-inc $DISK1 /cow 1" "resume $DISK1 /live 1"; do
 	# shellcheck disable=SC2086
 	expect_errno EPERM dattoctl -u $command
 done

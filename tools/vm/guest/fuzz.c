@@ -201,7 +201,8 @@ static size_t make_group(struct caller *c, struct datto_setup_group *g)
 static void pair_from_root(struct caller *c, uint64_t *device, uint64_t *path, int record)
 {
 	static const char *const cows[] = { "/cow0", "/cow1", "/cow2" };
-	static const char *const records[] = { "/live", "/next", "/none", "/endless", "/to-dir", "/outside", "/cow0", "/spare" };
+	static const char *const records[] = { "/live", "/next", "/none", "/endless", "/to-dir", "/outside", "/cow0",
+					       "/spare" };
 
 	pair_of(c, device, path);
 	if (record)
