@@ -14,7 +14,7 @@ pick() { R=$(((RANDOM * 32768 + RANDOM) % $1)); }
 FS_MIB=72
 RAW=$((FS_MIB << 20)) RAW_BYTES=$((16 << 20))
 size=$(blockdev --getsz $DISK1) dev=/dev/mapper/below bytes=$(dev_bytes $DISK1)
-modprobe -aq dm-flakey dm-delay
+modprobe -q dm-delay
 rounds=0 failed=0 exact=0 ops=0 errors=0 compared=0
 
 # table LINES: what the device is from now on. The file system is not asked.
@@ -37,7 +37,7 @@ with_part() {
 # choose_fault: $kind, $where, sectors $first to $first + $count - 1 (not for short), whether it is $steady, and
 # the table that is to be, $fault.
 choose_fault() {
-	local kinds=(error delay flakey error short) runs start intervals
+	local kinds=(error delay intervals error short) runs start
 	kind=${kinds[(STRESS_SEED + rounds) % 5]}
 	pick 2 && where=cow
 	[ $R = 0 ] && [ $kind != short ] || where=raw
@@ -54,12 +54,7 @@ choose_fault() {
 	fi
 	case $kind in
 	error) fault=$(with_part $first $count error) ;;
-	flakey)
-		# As often as not no write there succeeds; else what does depends on the time.
-		pick 2 && steady=$((1 - R))
-		[ $steady = 1 ] && intervals="0 3600" || intervals="1 1"
-		fault=$(with_part $first $count flakey % $intervals 1 error_writes)
-		;;
+	intervals) steady=0 fault=$(with_part $first $count error) ;;
 	delay) pick 1600 && fault=$(with_part $first $count delay % $((R % 40)) % $((R / 40))) ;;
 	short) fault="0 $((size - 4 * 2048)) linear $DISK1 0" ;;
 	esac
@@ -70,14 +65,24 @@ base() { dd if=/dev/zero bs=1M count=16 2>/dev/null | tr '\0' '\252' |
 	dd of=$dev bs=1M seek=$FS_MIB oflag=direct conv=notrunc iflag=fullblock 2>/dev/null; }
 raw_now() { dd if=$dev bs=1M skip=$FS_MIB count=16 iflag=direct 2>/dev/null | md5sum; }
 
+# Not dm-flakey: that lets flushes fail too, also the file system's.
+come_and_go() {
+	while [ ! -e /tmp/stop ]; do
+		sleep 0.3
+		table "$good"
+		sleep 0.2
+		table "$fault"
+	done
+}
+
 # same_results: of the origin's I/O, without us and with us, but for discards: some faults know of none, and
 # one that would be refused may be dropped, with success, while a snapshot is kept. A fault that comes and
 # goes must not show but where it is.
 same_results() {
-	local filter='!/^discard/' log
-	[ $steady = 1 ] || filter='!/^(discard|flush)/ && ($2 + $3 <= from || $2 >= to)'
+	local filter='!/^discard/' log from=$((first - (RAW >> 9)))
+	[ $steady = 1 ] || filter='/^flush/ || !/^discard/ && ($2 + $3 <= from || $2 >= to)'
 	for log in /tmp/io.without /tmp/io.with; do
-		tr -d : <$log | awk -v from=$((first - (RAW >> 9))) -v to=$((first + count - (RAW >> 9))) "$filter" >$log.seen
+		tr -d : <$log | awk -v from=$from -v to=$((from + count)) "$filter" >$log.seen
 	done
 	compared=$((compared + $(wc -l </tmp/io.with.seen)))
 	diff /tmp/io.without.seen /tmp/io.with.seen || fail "the origin's results are others with us"
@@ -142,11 +147,15 @@ round() {
 	blkcmp extents $MNT/cow1 >/tmp/own1
 	hash_dev /dev/datto0 /tmp/before
 	table "$fault"
+	rm -f /tmp/stop
+	[ $kind != intervals ] || background come_and_go
 	io /tmp/io.with
 	if [ $where = cow ]; then
 		records write -n 40 -b 64 -r $seed $MNT/data 8 >/dev/null
 		sync
 	fi
+	touch /tmp/stop
+	done_background
 	table "$good"
 	# A COW file's place is none of the origin's I/O.
 	[ $where = raw ] || steady=1
