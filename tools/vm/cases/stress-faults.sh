@@ -188,6 +188,6 @@ dmsetup remove below
 echo "stat rounds with a fault: $rounds"
 echo "stat operations on the origin: $ops"
 echo "stat results compared with those without us: $compared"
-counted "errors the origin gave" $errors
-counted "snapshots that failed as they must" $failed
-counted "snapshots that stayed exact" $exact
+counted "errors the origin gave" $errors $rounds
+counted "snapshots that failed as they must" $failed $rounds
+counted "snapshots that stayed exact" $exact $rounds

@@ -117,6 +117,7 @@ for mode in inc snap resume; do
 	done
 	load_module
 done
-counted "damaged files refused" $refused
-counted "damaged files taken up" $accepted
-counted "damaged files taken up as a snapshot that is exact" $exact
+tries=$((refused + accepted))
+counted "damaged files refused" $refused $tries
+counted "damaged files taken up" $accepted $tries
+counted "damaged files taken up as a snapshot that is exact" $exact $tries
