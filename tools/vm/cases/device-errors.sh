@@ -64,14 +64,14 @@ say "a device that is suspended and resumed under load"
 expect_ok dattoctl setup /dev/mapper/below $MNT/cow 0 120
 blkcmp extents $MNT/cow >/tmp/cow.runs
 hash_dev /dev/datto0 /tmp/before
-records write -t 8 -r 3 $MNT/more 40 &
+background records write -t 8 -r 3 $MNT/more 40
 for i in $(seq 20); do
 	dmsetup suspend --nolockfs below
 	sleep 0.1
 	dmsetup resume below
 	sleep 0.2
 done
-wait
+done_background
 sync
 expect_device 0 3 0
 hash_dev /dev/datto0 /tmp/after

@@ -97,10 +97,12 @@ expect_errno EPERM dattoctl -u free
 expect_no_file $MNT/cow
 expect_untouched
 expect_ok dattoctl setup $DISK1 $MNT/cow 0
-for command in "destroy 0" "trans-inc 0" "reconfigure 0 4096" "info 0" "expand 1 0" "auto-expand 1 1 0" "force-inc 0" "failure 0"; do
+for command in "destroy 0" "trans-inc 0" "trans-snap $MNT/cow2 0" "reconfigure 0 4096" "info 0" "expand 1 0" \
+	"auto-expand 1 1 0" "force-inc 0" "failure 0" "group $DISK1 $MNT/cow2 1 16" "reload-inc $DISK1 /cow 1" "resume $DISK1 /live 1"; do
 	# shellcheck disable=SC2086
 	expect_errno EPERM dattoctl -u $command
 done
+expect_no_file $MNT/cow2
 expect_device 0 3 0
 expect_reason EBUSY "minor 0 is in use for $DISK1" setup $DISK1 $MNT/cow 0
 expect_reason EINVAL "$DISK1 cannot be tracked: it is tracked already: -22" setup $DISK1 $MNT/cow 1

@@ -15,21 +15,22 @@ blkcmp extents $MNT/cow >/tmp/cow.runs
 hash_dev /dev/datto0 /tmp/before
 
 say "overwriting"
-records write -m buffered -t 12 -r 11 $MNT/a 48 &
-records write -m direct -t 12 -r 12 -b 2048 $MNT/b 48 &
-records write -m mmap -t 12 -r 13 $MNT/c 48 &
-(
+background records write -m buffered -t 12 -r 11 $MNT/a 48
+background records write -m direct -t 12 -r 12 -b 2048 $MNT/b 48
+background records write -m mmap -t 12 -r 13 $MNT/c 48
+change_small_files() {
 	for i in $(seq 100); do
 		rm $MNT/small$i
 		head -c 5000 /dev/urandom >$MNT/new$i
 		mv $MNT/small$((100 + i)) $MNT/moved$i
 	done
 	sync
-) &
+}
+background change_small_files
 say "reading the snapshot meanwhile"
 hash_dev /dev/datto0 /tmp/during
 expect_same -x /tmp/cow.runs /tmp/before /tmp/during
-wait
+done_background
 sync
 hash_dev /dev/datto0 /tmp/after
 expect_same -x /tmp/cow.runs /tmp/before /tmp/after

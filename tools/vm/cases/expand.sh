@@ -23,8 +23,7 @@ expect_eq "size" $((24 << 20)) "$(info 0 falloc_size)"
 expect_eq "size of the file" $((24 << 20)) "$(stat -c %s $MNT/cow)"
 
 say "more and more, while the origin is overwritten"
-records write -m direct -t 400 -b 256 -p 40 -r 21 $MNT/data 60 &
-load=$!
+background records write -m direct -t 400 -b 256 -p 40 -r 21 $MNT/data 60
 for i in $(seq 5); do
 	expect_ok dattoctl expand 16 0
 	sleep 1
@@ -33,8 +32,7 @@ for i in $(seq 5); do
 	blkcmp extents $MNT/cow >/tmp/cow.runs
 	expect_same -x /tmp/cow.runs /tmp/before /tmp/during
 done
-kill $load
-wait
+end_background
 rm $MNT/small*
 records write -n 700 -m direct -r 22 -b 512 $MNT/data 60
 sync

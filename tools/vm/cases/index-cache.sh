@@ -14,11 +14,11 @@ expect_eq "cache size" 65536 "$(info 0 cache_size)"
 blkcmp extents $MNT/cow >/tmp/cow.runs
 hash_dev /dev/datto0 /tmp/before
 for seed in 1 2; do
-	records write -m direct -b 8 -n 1200 -r $seed $MNT/wide 500 &
+	background records write -m direct -b 8 -n 1200 -r $seed $MNT/wide 500
 	records write -b 64 -n 300 -r $seed $MNT/data 16
 	hash_dev /dev/datto0 /tmp/during
 	expect_same -x /tmp/cow.runs /tmp/before /tmp/during
-	wait
+	done_background
 done
 sync
 drop_caches
@@ -27,12 +27,12 @@ expect_same -x /tmp/cow.runs /tmp/before /tmp/after
 expect_device 0 3 0
 
 say "more and less memory while it is used"
-records write -m direct -b 8 -n 600 -r 3 $MNT/wide 500 &
+background records write -m direct -b 8 -n 600 -r 3 $MNT/wide 500
 for size in 1048576 65536 0 65536; do
 	expect_ok dattoctl reconfigure 0 $size
 	sleep 1
 done
-wait
+done_background
 expect_eq "cache size" 65536 "$(info 0 cache_size)"
 hash_dev /dev/datto0 /tmp/after
 expect_same -x /tmp/cow.runs /tmp/before /tmp/after

@@ -35,18 +35,19 @@ expect_errno EINVAL dattoctl force-inc 0
 expect_device 0 3 0
 
 say "overflow under load"
-records write -m direct -t 300 -b 512 -p 20 -r 41 $MNT/data 32 &
+background records write -m direct -t 300 -b 512 -p 20 -r 41 $MNT/data 32
 load=$!
-(
+change_small_files() {
 	for i in $(seq 100); do
 		rm $MNT/small$i
 		head -c 20000 /dev/urandom >$MNT/new$i
 	done
-	while kill -0 $load; do
+	while kill -0 $load 2>/dev/null; do
 		fstrim $MNT
 		sleep 2
-	done 2>/dev/null
-) &
+	done
+}
+background change_small_files
 wait_for 60 eval '[ "$(info 0 error)" = -27 ]'
 at_overflow=$(info 0 nr_changed_blocks)
 sleep 3
@@ -63,7 +64,7 @@ expect_errno EINVAL dattoctl force-inc 0
 expect_device 0 2 0
 sleep 3
 kill $load
-wait
+done_background
 random_file $MNT/more 4
 sync
 changed=$(info 0 nr_changed_blocks)

@@ -18,12 +18,12 @@ hash_dev /dev/datto0 /tmp/before
 dmsetup suspend --nolockfs slow
 echo "0 $size delay $DISK1 0 60 $DISK1 0 0" | dmsetup load slow
 dmsetup resume slow
-records write -m direct -b 16 -t 12 -r 7 $MNT/data 24 &
+background records write -m direct -b 16 -t 12 -r 7 $MNT/data 24
 for i in 1 2; do
 	hash_dev /dev/datto0 /tmp/during
 	expect_same -x /tmp/cow.runs /tmp/before /tmp/during
 done
-wait
+done_background
 expect_device 0 3 0
 records verify $MNT/data
 expect_ok dattoctl destroy 0

@@ -11,9 +11,9 @@ check() {
 	expect_ok dattoctl setup $origin $mnt/cow 0 140
 	blkcmp extents $mnt/cow >/tmp/cow.runs
 	hash_dev /dev/datto0 /tmp/before
-	records write -m direct -t 4 -r 21 $mnt/data 32 &
+	background records write -m direct -t 4 -r 21 $mnt/data 32
 	records write -t 4 -r 22 $mnt/more 32
-	wait
+	done_background
 	sync
 	hash_dev /dev/datto0 /tmp/after
 	expect_same -x /tmp/cow.runs /tmp/before /tmp/after

@@ -17,14 +17,19 @@ for dir in $MNT /mnt/b; do
 	ln -s dir $dir/link
 	echo content >$dir/file
 	echo content >$dir/spare
+	# Records of a COW file, see IOCTL_RESUME: good ones and others.
+	ln -s /cow0 $dir/live
+	ln -s /cow1 $dir/next
+	ln -s /endless $dir/endless
+	ln -s /dir/deep $dir/to-dir
+	ln -s /../../dev/null $dir/outside
 done
 random_file $MNT/data 16
 places=$(mktemp -d)
-records write -m direct -t 10000 -p 20 -b 256 -r $STRESS_SEED $MNT/data 16 >/dev/null &
-load=$!
+background records write -m direct -t 100000 -p 20 -b 256 -r $STRESS_SEED $MNT/data 16 >/dev/null
 fuzz -s $STRESS_SEED -t $STRESS_SECONDS -d $places $DISK1 $MNT $DISK2 /mnt/b >/tmp/fuzz.log 2>&1 &
 fuzz=$!
-sleep 2
+wait_for 60 [ -e $places/ready ]
 find $places | sort >/tmp/before.places
 mounts=0
 while kill -0 $fuzz 2>/dev/null; do
@@ -37,9 +42,8 @@ status=0
 wait $fuzz || status=$?
 cat /tmp/fuzz.log
 expect_eq "exit status of fuzz" 0 $status
-echo "stat mounts meanwhile: $mounts"
-kill $load
-wait
+counted "mounts meanwhile" $mounts
+end_background
 
 say "what is left"
 find $places | sort | diff /tmp/before.places - || fail "a call made or removed something"

@@ -139,7 +139,7 @@ count_blocks() {
 
 one_cut() {
 	local cow m d
-	say "cut $((cuts + 1)), $mode"
+	say "cut $((cuts + refusals + 1)), $mode"
 	powerdisk cut $WRITES $first $last $((RANDOM * 32768 + RANDOM)) /tmp/own $DISK1
 	expect_ok dattoctl resume $DISK1 /.dbd/live 0 /.dbd/next
 	mount_fs $DISK1 $MNT
@@ -148,7 +148,7 @@ one_cut() {
 		dmesg | tail -5 | grep -q "or its mount was cut off" || fail "not taken up: $(dattoctl failure 0 | xargs)"
 		expect_ok dattoctl destroy 0
 		umount $MNT
-		cuts=$((cuts + 1)) refusals=$((refusals + 1))
+		refusals=$((refusals + 1))
 		return
 	fi
 	[ "$(info 0 state) $(info 0 error)" = "2 0" ] || fail "not taken up: $(dattoctl failure 0 | xargs)"
@@ -171,6 +171,7 @@ one_cut() {
 	expect_ok dattoctl destroy 0
 	umount $MNT
 	[ $((cuts % 4)) != 0 ] || check_fs $DISK1
+	echo "stat cuts in mode $mode, maps compared: 1"
 	cuts=$((cuts + 1)) marked=$((marked + m)) changed=$((changed + d))
 }
 
@@ -202,7 +203,7 @@ while :; do
 done
 expect_untouched
 modprobe -r nbd
-echo "stat cuts: $cuts"
+counted "cuts, maps compared" $cuts
 echo "stat cuts of a mount after a cut, reload refused: $refusals"
 echo "stat writes that the cuts were drawn from: $entries"
 echo "stat blocks that differed: $changed"

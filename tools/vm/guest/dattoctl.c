@@ -285,7 +285,7 @@ static int run(int fd, int argc, char **argv)
 			.minor = (unsigned int)number(argv[3], 10),
 		};
 
-		return report(ioctl(fd, IOCTL_RESUME, &p));
+		return report(call(fd, IOCTL_RESUME, &p));
 	}
 	if (!strcmp(cmd, "trans-snap") && argc >= 3) {
 		struct transition_snap_params p = { path(argv[1]), ARG(3, 0),

@@ -8,7 +8,8 @@
  * open the control node for each call, so that the module, whose file is given, can go and come.
  * DIRECTORY is for what paths name that is no COW file: fifos, sockets, loops of links. What is asserted:
  * a call returns 0 or an errno that user space knows; the unprivileged get EPERM whatever they send;
- * no call writes to memory that is not its result's; /proc/datto-info can be read all the time.
+ * no call writes to memory that is not its result's; /proc/datto-info can be read all the time;
+ * in a long run each command is accepted now and then.
  * That nothing is left is for the case to see.
  */
 #define _GNU_SOURCE
@@ -42,6 +43,7 @@
 #define MIB (1 << 20)
 #define MAX_PATHS 64
 #define MAX_KNOWN_ERRNO 133 /* EHWPOISON */
+#define LONG 100 /* seconds, after which each command must have been accepted */
 
 struct origin {
 	char *device, *mount;
@@ -63,11 +65,12 @@ static struct origin origins[4];
 static unsigned int nr_origins;
 static char *endless; /* 1 MiB without a zero byte */
 static time_t end;
+static long seconds;
 
 static const unsigned long known[] = {
 	IOCTL_SETUP_SNAP, IOCTL_RELOAD_SNAP, IOCTL_RELOAD_INC, IOCTL_DESTROY, IOCTL_TRANSITION_INC,
 	IOCTL_TRANSITION_SNAP, IOCTL_RECONFIGURE, IOCTL_DATTOBD_INFO, IOCTL_GET_FREE, IOCTL_EXPAND_COW_FILE,
-	IOCTL_RECONFIGURE_AUTO_EXPAND, IOCTL_FORCE_TRANSITION_INC, IOCTL_SETUP_GROUP, IOCTL_FAILURE,
+	IOCTL_RECONFIGURE_AUTO_EXPAND, IOCTL_FORCE_TRANSITION_INC, IOCTL_SETUP_GROUP, IOCTL_FAILURE, IOCTL_RESUME,
 };
 #define NR_KNOWN (sizeof(known) / sizeof(known[0]))
 
@@ -194,6 +197,35 @@ static size_t make_group(struct caller *c, struct datto_setup_group *g)
 	return sizeof(*g);
 }
 
+/* As pair_of, but from the root of the device's file system: COW files of ours, or records of them. */
+static void pair_from_root(struct caller *c, uint64_t *device, uint64_t *path, int record)
+{
+	static const char *const cows[] = { "/cow0", "/cow1", "/cow2" };
+	static const char *const records[] = { "/live", "/next", "/none", "/endless", "/to-dir", "/outside", "/cow0",
+					       "/spare" };
+
+	pair_of(c, device, path);
+	if (record)
+		*path = odd(c, 5) ? path_of(c) : (uint64_t)(uintptr_t)records[below(c, odd(c, 2) ? 8 : 2)];
+	else if (!odd(c, 5))
+		*path = (uint64_t)(uintptr_t)cows[below(c, 3)];
+}
+
+static size_t make_resume(struct caller *c, struct datto_resume *r)
+{
+	uint64_t other;
+
+	r->size = (uint32_t)(odd(c, 8) ? PICK(c, 0, 4, 8, 47, 49, 56, 4096, 4097, UINT32_MAX, next(c)) : sizeof(*r));
+	r->flags = (uint32_t)(odd(c, 10) ? next(c) : 0);
+	pair_from_root(c, (uint64_t *)&r->bdev, (uint64_t *)&r->record, 1);
+	if (below(c, 2))
+		pair_from_root(c, &other, (uint64_t *)&r->next, 1);
+	r->cache_size = cache_of(c);
+	r->minor = minor_of(c);
+	r->pad = odd(c, 10) ? (uint32_t)next(c) : 0;
+	return sizeof(*r);
+}
+
 /* The struct of a command, well formed but for its values. Returns its size. */
 static size_t make_struct(struct caller *c, unsigned long cmd, uint64_t *w)
 {
@@ -207,7 +239,7 @@ static size_t make_struct(struct caller *c, unsigned long cmd, uint64_t *w)
 		return sizeof(struct setup_params);
 	case IOCTL_RELOAD_SNAP:
 	case IOCTL_RELOAD_INC:
-		pair_of(c, &w[0], &w[1]);
+		pair_from_root(c, &w[0], &w[1], 0);
 		w[2] = cache_of(c);
 		w[3] = minor_of(c);
 		return sizeof(struct reload_params);
@@ -231,6 +263,8 @@ static size_t make_struct(struct caller *c, unsigned long cmd, uint64_t *w)
 		return sizeof(struct reconfigure_auto_expand_params);
 	case IOCTL_SETUP_GROUP:
 		return make_group(c, (struct datto_setup_group *)w);
+	case IOCTL_RESUME:
+		return make_resume(c, (struct datto_resume *)w);
 	case IOCTL_FORCE_TRANSITION_INC:
 	case IOCTL_FAILURE:
 		((uint32_t *)w)[0] = (uint32_t)(odd(c, 6) ? PICK(c, 0, 8, 12, 17, 280, 4096, 4097, next(c)) : 16);
@@ -432,6 +466,9 @@ static void make_places(const char *dir)
 	endless = malloc(MIB + 1);
 	memset(endless, 'z', MIB);
 	endless[MIB] = 0;
+	/* Now there is nothing that no call made. */
+	if (close(open("ready", O_RDWR | O_CREAT, 0600)))
+		die("%s: %s", dir, strerror(errno));
 }
 
 static void on_signal(int sig)
@@ -476,6 +513,7 @@ static void race(struct caller *callers, uint64_t seed, const char *module)
 	struct caller me = { .rng = seed };
 	uint64_t killed = 0, interrupted = 0, reloaded = 0;
 	pid_t pids[RACERS];
+	int status;
 
 	for (int i = 0; i < RACERS; i++) {
 		caller_init(&callers[i], seed + 1 + (uint64_t)i);
@@ -496,20 +534,20 @@ static void race(struct caller *callers, uint64_t seed, const char *module)
 			continue;
 		}
 		kill(pids[i], SIGKILL);
-		if (waitpid(pids[i], NULL, 0) != pids[i])
-			die("waitpid: %s", strerror(errno));
+		/* It may have come to its end by itself, but not with a failure. */
+		if (waitpid(pids[i], &status, 0) != pids[i] || (status && status != SIGKILL))
+			die("a caller that was to be killed ended with status %d", status);
 		killed++;
 		callers[i].rng += seed;
 		pids[i] = start_racer(&callers[i]);
 	}
-	for (int i = 0; i < RACERS; i++) {
-		int status;
-
+	for (int i = 0; i < RACERS; i++)
 		if (waitpid(pids[i], &status, 0) != pids[i] || status)
 			die("a caller ended with status %d", status);
-	}
 	printf("stat callers killed: %" PRIu64 "\nstat signals: %" PRIu64 "\n", killed, interrupted);
 	printf("stat times the module was unloaded: %" PRIu64 "\n", reloaded);
+	if (!reloaded && seconds >= LONG)
+		die("the module was never unloaded");
 }
 
 static void fuzz(struct caller *callers, uint64_t seed)
@@ -529,7 +567,8 @@ static void fuzz(struct caller *callers, uint64_t seed)
 		die("the unprivileged caller ended with status %d", status);
 }
 
-static void report(const struct caller *callers)
+/* @all: each command is to have been accepted, else any. */
+static void report(const struct caller *callers, int all)
 {
 	uint64_t calls = 0, ok = 0, seen = 0;
 
@@ -547,9 +586,16 @@ static void report(const struct caller *callers)
 		seen |= callers[i].seen;
 	}
 	printf("stat calls as root: %" PRIu64 "\nstat of them accepted: %" PRIu64 "\n", calls, ok);
-	for (unsigned int i = 0; i < NR_KNOWN; i++)
-		if (!(seen & 1ULL << i))
-			printf("never accepted: command %lx\n", known[i]);
+	if (!ok && seconds >= LONG)
+		die("no call was accepted");
+	for (unsigned int i = 0; i < NR_KNOWN; i++) {
+		if (seen & 1ULL << i)
+			continue;
+		printf("never accepted: command %lx\n", known[i]);
+		/* Snapshots do not live long enough here to fail. */
+		if (all && known[i] != IOCTL_FORCE_TRANSITION_INC && seconds >= LONG)
+			die("command %lx was never accepted", known[i]);
+	}
 }
 
 int main(int argc, char **argv)
@@ -565,7 +611,10 @@ int main(int argc, char **argv)
 		switch (c) {
 		case 'v': module = optarg; break;
 		case 's': seed = strtoull(optarg, NULL, 10); break;
-		case 't': end = time(NULL) + atol(optarg); break;
+		case 't':
+			seconds = atol(optarg);
+			end = time(NULL) + seconds;
+			break;
 		case 'd': dir = optarg; break;
 		default: return 2;
 		}
@@ -579,6 +628,6 @@ int main(int argc, char **argv)
 		race(callers, seed * 8, module);
 	else
 		fuzz(callers, seed * 8);
-	report(callers);
+	report(callers, !module);
 	return 0;
 }

@@ -218,6 +218,39 @@ wait_for() {
 	done
 }
 
+# background COMMAND...: beside the case, until done_background or end_background.
+BACKGROUND=()
+background() {
+	"$@" &
+	BACKGROUND+=($!)
+}
+
+# all_done PID...: waits for each of them; one that has failed fails the case.
+all_done() {
+	local pid status
+	for pid in "$@"; do
+		status=0
+		wait "$pid" || status=$?
+		[ $status = 0 ] || fail "process $pid, in the background, ended with status $status"
+	done
+}
+
+# Waits for what was begun by background.
+done_background() {
+	all_done "${BACKGROUND[@]}"
+	BACKGROUND=()
+}
+
+# The same for what would go on: it ends, successfully, by SIGTERM, and must not have ended before.
+end_background() {
+	local pid early=
+	for pid in "${BACKGROUND[@]}"; do
+		kill "$pid" 2>/dev/null || early+=" $pid"
+	done
+	done_background
+	[ -z "$early" ] || fail "in the background, ended too early:$early"
+}
+
 # Free memory in KiB when all that can be dropped was, with the pages on the CPUs' own lists: without
 # those it swings by 20 MiB. Asked for until it grows no more, since some frees are deferred.
 mem_free() {

@@ -5,6 +5,13 @@ STRESS_SEED=${STRESS_SEED:-1}
 STRESS_SECONDS=${STRESS_SECONDS:-${1:-40}}
 echo "seed $STRESS_SEED, $STRESS_SECONDS s"
 
+# counted NAME NUMBER [TRIES]: for the report. A long run in which there was none of them has not shown what it
+# is for; a slow machine may have come to but a few tries.
+counted() {
+	echo "stat $1: $2"
+	[ "$2" -gt 0 ] || [ "$STRESS_SECONDS" -lt 100 ] || [ "${3:-25}" -lt 25 ] || fail "no $1"
+}
+
 # For a case that makes its file systems itself and is not run for each kind.
 choose_fs() {
 	FS=ext4

@@ -1,9 +1,12 @@
 /** `stress`: rounds of the stress cases with fresh seeds, until the time is up or something is found. */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Case, loadCases } from './cases.js';
+import { run } from './exec.js';
 import { loadKernel } from './kernel.js';
+import { repoRoot } from './paths.js';
+import { ensureRootFs } from './rootfs.js';
 import { type CaseResult, reportLine, runCases } from './runner.js';
 
 export interface StressOptions {
@@ -22,6 +25,8 @@ export interface StressOptions {
 
 export interface StressRun extends CaseResult {
   readonly seed: number;
+  /** uname -r of the kernel. */
+  readonly release: string;
   /** What the case counted, by name. */
   readonly stats: Readonly<Record<string, number>>;
   /** What the case measured several times, by name. */
@@ -35,13 +40,14 @@ export async function stress(options: StressOptions): Promise<number> {
     timeout: one.timeout + 2 * options.seconds,
   }));
   const begin = Date.now();
+  const commit = await checkout();
   const runs: StressRun[] = [];
   const first = options.seed ?? begin;
   for (let round = 0; ; round++) {
     for (const kernel of options.kernels) {
       const seed = options.seed ?? roundSeed(first, round, kernel);
       runs.push(...(await oneRound(kernel, cases, seed, options.seconds)));
-      writeReports(options, runs);
+      writeReports(options, commit, runs);
       const failed = runs.find((run) => run.failures.length > 0);
       if (failed !== undefined) {
         process.stdout.write(`\nto see it again:\n  ${replayCommand(failed, options.seconds)}\n`);
@@ -81,19 +87,41 @@ async function oneRound(
   seconds: number,
 ): Promise<StressRun[]> {
   const kernel = await loadKernel(name);
-  process.stdout.write(`${name}, seed ${seed}\n`);
+  const release = (await ensureRootFs(kernel)).version;
+  process.stdout.write(`${name} (${release}), seed ${seed}\n`);
   const { results, directory } = await runCases({
     kernel,
     cases,
     jobs: 1,
     stopOnFailure: true,
-    env: { STRESS_SEED: String(seed), STRESS_SECONDS: String(seconds) },
+    env: { ...passedOn(), STRESS_SEED: String(seed), STRESS_SECONDS: String(seconds) },
     onResult: (result) => process.stdout.write(`${reportLine(result)}\n`),
   });
   return results.map((result) => {
-    const log = readFileSync(join(directory, name, result.name, 'log'), 'utf8');
-    return { ...result, seed, stats: parseStats(log), samples: parseSamples(log) };
+    const file = join(directory, name, result.name, 'log');
+    // A VM that did not boot leaves none.
+    const log = existsSync(file) ? readFileSync(file, 'utf8') : '';
+    return { ...result, seed, release, stats: parseStats(log), samples: parseSamples(log) };
   });
+}
+
+/** What was tested: the commit, and whether files differ from it. */
+async function checkout(): Promise<string> {
+  const git = async (...args: string[]) =>
+    (await run('git', args, { cwd: repoRoot, anyExit: true })).stdout.trim();
+  const commit = (await git('rev-parse', 'HEAD')) || 'unknown';
+  return (await git('status', '--porcelain')) === '' ? commit : `${commit} and changes`;
+}
+
+/** Variables that narrow a suite down, for the cases and for the command that repeats one. */
+function passedOn(): Record<string, string> {
+  const names = ['STRESS_CALLS', 'STRESS_SHARE'];
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = process.env[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
 }
 
 /** Small enough for any tool's arithmetic, different for each round and kernel. */
@@ -129,7 +157,14 @@ function median(numbers: readonly number[]): number {
 
 export function replayCommand(run: StressRun, seconds: number): string {
   const suite = run.name.replace(/^stress-/, '');
-  return `npm run test:stress -- --kernel ${run.kernel} --suite ${suite} --seed ${run.seed} --seconds ${seconds}`;
+  const env = Object.entries(passedOn()).map(([name, value]) => `${name}='${value}' `);
+  return `${env.join('')}npm run test:stress -- --kernel ${run.kernel} --suite ${suite} --seed ${run.seed} --seconds ${seconds}`;
+}
+
+/** Markdown: of which commit, on which kernels. */
+export function stressHeader(commit: string, runs: readonly StressRun[]): string {
+  const kernels = new Set(runs.map((run) => `- ${run.kernel}: Linux ${run.release}\n`));
+  return `# Stress\n\nCommit ${commit}\n\n${[...kernels].join('')}\n`;
 }
 
 /** Markdown: what ran, for how long, from which seeds, the sum of what each suite counted, the median of what it measured. */
@@ -161,11 +196,11 @@ export function stressTable(runs: readonly StressRun[]): string {
   return parts.join('');
 }
 
-function writeReports(options: StressOptions, runs: readonly StressRun[]): void {
+function writeReports(options: StressOptions, commit: string, runs: readonly StressRun[]): void {
   mkdirSync(dirname(options.report), { recursive: true });
   writeFileSync(
     `${options.report}.json`,
-    `${JSON.stringify({ seconds: options.seconds, runs }, null, 2)}\n`,
+    `${JSON.stringify({ commit, seconds: options.seconds, runs }, null, 2)}\n`,
   );
   const failures = runs
     .filter((run) => run.failures.length > 0)
@@ -173,5 +208,8 @@ function writeReports(options: StressOptions, runs: readonly StressRun[]): void 
       (run) =>
         `${replayCommand(run, options.seconds)}\n\n\`\`\`\n${run.failures.join('\n')}\n\`\`\`\n`,
     );
-  writeFileSync(`${options.report}.md`, `# Stress\n\n${failures.join('')}${stressTable(runs)}`);
+  writeFileSync(
+    `${options.report}.md`,
+    `${stressHeader(commit, runs)}${failures.join('')}${stressTable(runs)}`,
+  );
 }

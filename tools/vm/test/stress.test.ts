@@ -1,10 +1,11 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import {
   parseSamples,
   parseStats,
   replayCommand,
   roundSeed,
   stressCases,
+  stressHeader,
   stressTable,
 } from '../src/stress.js';
 
@@ -12,6 +13,7 @@ const run = (kernel: string, seed: number, failures: string[] = []) => ({
   name: 'stress-model@xfs',
   kernel,
   seed,
+  release: `${kernel}-amd64`,
   seconds: 61.2,
   failures,
   stats: { 'blocks compared': 1000, cycles: 2 },
@@ -54,6 +56,20 @@ describe('stress', () => {
   it('says how a failure is seen again', () => {
     expect(replayCommand(run('old-1.0', 77, ['blocks differ']), 240)).toBe(
       'npm run test:stress -- --kernel old-1.0 --suite model@xfs --seed 77 --seconds 240',
+    );
+  });
+
+  it('repeats what was narrowed down in the same way', () => {
+    vi.stubEnv('STRESS_CALLS', 'setup resume');
+    expect(replayCommand(run('old-1.0', 77), 240)).toMatch(
+      /^STRESS_CALLS='setup resume' npm run test:stress -- /,
+    );
+    vi.unstubAllEnvs();
+  });
+
+  it('heads the report with commit and kernels', () => {
+    expect(stressHeader('0123abc and changes', [run('a', 1), run('b', 2), run('a', 3)])).toBe(
+      '# Stress\n\nCommit 0123abc and changes\n\n- a: Linux a-amd64\n- b: Linux b-amd64\n\n',
     );
   });
 

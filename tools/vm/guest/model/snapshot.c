@@ -128,15 +128,20 @@ int snapshot_pieces(const uint64_t *hash, const struct own *own, struct rng *rng
 	return n < 0 ? -1 : 0;
 }
 
+/* Nothing is replayed. */
+static const char *mount_options(void)
+{
+	return strcmp(config.fs, "xfs") ? "noload" : "norecovery,nouuid";
+}
+
 int snapshot_files(struct instant *t)
 {
-	const char *options = strcmp(config.fs, "xfs") ? "noload" : "norecovery,nouuid";
 	char name[NODE_NAME];
 	int ret;
 
 	node(name);
 	mkdir(MOUNT_POINT, 0755);
-	if (mount(name, MOUNT_POINT, config.fs, MS_RDONLY, options))
+	if (mount(name, MOUNT_POINT, config.fs, MS_RDONLY, mount_options()))
 		return -1;
 	ret = t ? writers_check_files(MOUNT_POINT, t) : writers_check_again(MOUNT_POINT);
 	if (!ret)
@@ -170,4 +175,20 @@ void image_check(const uint64_t *hash, const unsigned char *loose)
 		die("%" PRIu64 " sectors of the updated image are not the snapshot's", wrong);
 	count(BLOCKS_COMPARED, nr_blocks);
 	count(IMAGES, 1);
+}
+
+void image_files(void)
+{
+	char command[4096];
+
+	say("the image's files");
+	snprintf(command, sizeof(command), "mount -t %s -o loop,ro,%s %s " MOUNT_POINT, config.fs, mount_options(),
+		 config.image);
+	if (system(command))
+		die("%s", command);
+	if (writers_check_again(MOUNT_POINT) || noise_check(MOUNT_POINT))
+		die("the files of %s cannot be read", config.image);
+	if (umount(MOUNT_POINT))
+		die("%s: %s", MOUNT_POINT, strerror(errno));
+	count(IMAGES_MOUNTED, 1);
 }

@@ -27,5 +27,7 @@ int snapshot_pieces(const uint64_t *hash, const struct own *own, struct rng *rng
 int snapshot_files(struct instant *t);
 /* The image equals it but in the blocks of @loose. */
 void image_check(const uint64_t *hash, const unsigned char *loose);
+/* Mounts the image: its files are those of the snapshot, also where they lie in blocks of @loose. */
+void image_files(void);
 
 #endif

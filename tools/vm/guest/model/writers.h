@@ -31,7 +31,7 @@ void writers_feed_raw(const void *sectors, uint64_t first, uint64_t count);
 void writers_check_raw(struct instant *t);
 /* The files of the snapshot that is mounted at @dir; -1 when they cannot be read. */
 int writers_check_files(const char *dir, struct instant *t);
-/* The same files once more: no sector may be another than at the check. */
+/* The same files once more, or those of an image: no sector may be another than at the check. */
 int writers_check_again(const char *dir);
 
 #endif
