@@ -208,9 +208,9 @@ expect_differ() {
 	expect_eq "blkcmp cmp $*" 1 $status
 }
 
-# wait_for SECONDS COMMAND...: until the command succeeds.
+# wait_for SECONDS COMMAND...: until the command succeeds; longer where all is slower.
 wait_for() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * ${SLOWDOWN:-1}))
 	shift
 	until "$@"; do
 		[ $SECONDS -lt $end ] || fail "not within the time: $*"

@@ -13,4 +13,5 @@ export function findProblems(dmesg: string, allowed?: RegExp): string[] {
 }
 
 /** Said by every boot of some kernel and no fault of the driver. */
-const NOISE = /loading out-of-tree module taints kernel|module verification failed/;
+const NOISE =
+  /loading out-of-tree module taints kernel|module verification failed|RCU lockdep checking is enabled/;

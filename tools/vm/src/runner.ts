@@ -153,7 +153,7 @@ class Seat {
       }
       writeFileSync(join(dir, 'run'), this.#environment(one, boot));
       const consoleBefore = boot > 1 ? 0 : vm.readConsole().length;
-      const limit = Math.ceil(one.timeout * slowness() * (this.#setup.rootFs.kernel.slowdown ?? 1));
+      const limit = Math.ceil(one.timeout * slowdown(this.#setup.rootFs.kernel));
       const result = await vm.job(job, limit);
       const printed = vm.readConsole().slice(consoleBefore);
       console += printed;
@@ -195,6 +195,7 @@ class Seat {
       START: one.start,
       BOOT: String(boot),
       BOOTS: String(one.boots),
+      SLOWDOWN: String(Math.ceil(slowdown(this.#setup.rootFs.kernel))),
       DISKS: disks.join(' '),
       ...Object.fromEntries(disks.map((disk, index) => [`DISK${index + 1}`, disk])),
     };
@@ -207,6 +208,11 @@ class Seat {
 function slowness(): number {
   const [load = 0] = loadavg();
   return Math.min(Math.max(load / availableParallelism(), 1), 5);
+}
+
+/** By how much limits of time are to be larger. */
+function slowdown(kernel: Kernel): number {
+  return slowness() * (kernel.slowdown ?? 1);
 }
 
 function lastFailure(log: string): string | undefined {
