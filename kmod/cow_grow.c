@@ -210,7 +210,7 @@ static struct cow_runs *find_room(struct dbd_grow *g, const struct cow_extents *
 	struct cow_runs *runs;
 
 	if (!nr) {
-		dbd_refuse("all of the %llu blocks that are free now were in use when the snapshot was taken",
+		dbd_refuse("none of the %llu blocks that the file system gives was free when the snapshot was taken",
 			   end - first);
 		return ERR_PTR(-ENOSPC);
 	}
