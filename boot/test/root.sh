@@ -26,11 +26,11 @@ trap 'echo "FAILED: line $LINENO: $BASH_COMMAND" >&2' ERR
 . "$repo/boot/test/machine.sh"
 say() { echo "== $* ($SECONDS s)"; }
 
-built=$(cd "$repo" && npx tsx tools/vm/src/cli.ts build --kernel "$kernel" 2>/dev/null | tail -1)
+mapfile -t built < <(cd "$repo" && npx tsx tools/vm/src/cli.ts build --kernel "$kernel" --tools 2>/dev/null | tail -2)
+tools=${built[1]}/bin
 # .../build/KERNEL-KEY/dattobd-HASH, and the root file system has the same key
 cache=$(dirname "$(dirname "$(dirname "$built")")")
 rootfs=$cache/rootfs/$(basename "$(dirname "$built")")
-tools=$(ls -td "$(dirname "$built")"/guest-tools-* | head -1)/bin
 version=$(basename "$(ls -d "$rootfs"/root/lib/modules/*-amd64)")
 uuid=4f2d1c5e-6a77-4d3b-9d56-0f1e2d3c4b5a
 

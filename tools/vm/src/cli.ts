@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { type Case, loadCases } from './cases.js';
 import { prepareHost } from './host.js';
 import { kernelNames, loadKernel, packagedKernelNames } from './kernel.js';
-import { buildModule, driver, type ModuleSource } from './kmod.js';
+import { buildGuestTools, buildModule, driver, type ModuleSource } from './kmod.js';
 import { note } from './log.js';
 import { matrixTable } from './matrix.js';
 import { repoRoot, toolRoot } from './paths.js';
@@ -20,7 +20,8 @@ const DEFAULT_KERNEL = 'bookworm-6.1';
 const DEFAULT_JOBS = availableParallelism() + 1;
 
 const USAGE = `usage:
-  cli.ts build  [--kernel NAME]...                    build the module only; a warning fails
+  cli.ts build  [--kernel NAME]... [--tools]          build the module only; a warning fails. --tools: the
+                                                      guest's tools too; the last lines say where both are
   cli.ts run    [--kernel NAME] --script FILE [--disk SIZE]... [--timeout S] [--shell] [--quiet] [--env A=B]...
              [--keep DIR]                             what it leaves in ./keep
   cli.ts fixtures [--kernel NAME]                     COW files for packages/cow-format, by the real driver
@@ -56,6 +57,7 @@ async function main(): Promise<number> {
       report: { type: 'string' },
       quick: { type: 'boolean', default: false },
       'if-built': { type: 'boolean', default: false },
+      tools: { type: 'boolean', default: false },
       shell: { type: 'boolean', default: false },
       suite: { type: 'string', multiple: true },
       seed: { type: 'string' },
@@ -83,6 +85,7 @@ async function main(): Promise<number> {
         const rootFs = await ensureRootFs(await loadKernel(name));
         const build = await buildModule(rootFs, moduleSource(values.module));
         process.stdout.write(`${build.log}${build.dir}\n`);
+        if (values.tools) process.stdout.write(`${(await buildGuestTools(rootFs)).dir}\n`);
         warnings ||= build.warnings;
       }
       return warnings ? 1 : 0;
