@@ -82,9 +82,20 @@ writer() {
 	done
 }
 
+# A file that is in no directory any more: a mount after a cut has to clean it up.
+orphan() {
+	exec 9>$MNT/orphan
+	rm $MNT/orphan
+	head -c 2M /dev/urandom >&9
+	sync $MNT
+	sleep $1
+}
+
 load() {
 	local pids=() pid
 	records write -m direct -t $1 -p 20 -b 16 -r $RANDOM $MNT/0 5 >/dev/null &
+	pids+=($!)
+	orphan $1 &
 	pids+=($!)
 	for _ in 1 2 3; do
 		writer $1 $RANDOM &
@@ -122,7 +133,13 @@ mount_after_cut() {
 	dd if=$DISK1 of=$DISK bs=1M oflag=direct conv=fsync status=none
 	first=$(entries)
 	expect_ok dattoctl resume $DISK /.dbd/live 0 /.dbd/next
-	mount_fs $DISK $MNT
+	if [ $((RANDOM % 2)) = 0 ]; then
+		say "read-only first, as a root"
+		mount -o ro $DISK $MNT
+		mount -o remount,rw $MNT
+	else
+		mount_fs $DISK $MNT
+	fi
 	expect_device 0 2 0
 	last=$(entries)
 	entries=$((entries + last - first))
