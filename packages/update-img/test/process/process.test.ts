@@ -118,6 +118,22 @@ describe('system calls', () => {
     }
   });
 
+  it('that fail to write the manifest leave the journal, and the same command records it', async () => {
+    await scene.writeCow([3]);
+    for (const call of ['write', 'fsync']) {
+      const result = await run(rules(`${call} image.manifest.new 0 1 ${ENOSPC} 1`));
+      expect(result).toMatchObject({ code: 9, stdout: '' });
+      expect(result.stderr).toMatch(
+        /the manifest .*: it cannot be written: ENOSPC.* what it is a copy of is not recorded/,
+      );
+      expect((await scene.image()).equals(scene.expected([3]))).toBe(true);
+      expect(existsSync(`${scene.imageFile}.manifest`)).toBe(false);
+      expect(existsSync(scene.journal)).toBe(true);
+    }
+    await repaired([3]);
+    expect(existsSync(`${scene.imageFile}.manifest`)).toBe(true);
+  });
+
   it('that cannot make holes are followed by writes of zeros', async () => {
     scene.now.fill(0, block(10), block(20));
     await writeFile(scene.snapshotFile, scene.now);
@@ -229,7 +245,7 @@ describe('the order of what reaches the disk', () => {
     return lines.map((line) => line.split(' ').slice(0, 2).join(' '));
   }
 
-  it('is: journal, image, journal, and only then no journal', async () => {
+  it('is: journal, image, journal, manifest, and only then no journal', async () => {
     await scene.writeCow([3, 300, 600]);
     expect(await log()).toEqual([
       'write image.journal.new',
@@ -242,6 +258,10 @@ describe('the order of what reaches the disk', () => {
       'fsync image',
       'pwrite image.journal',
       'fdatasync image.journal',
+      'write image.manifest.new',
+      'fsync image.manifest.new',
+      'rename image.manifest',
+      'fsync .',
       'unlink image.journal',
       'fsync .',
     ]);
