@@ -292,7 +292,7 @@ describe('the order of what reaches the disk', () => {
 });
 
 it('death at any system call leaves an image that the next run makes whole', {
-  timeout: 180_000,
+  timeout: 300_000,
 }, async () => {
   const blocks = [...range(0, 20), 300, 301, 599, 600];
   await scene.writeCow(blocks);
