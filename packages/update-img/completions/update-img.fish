@@ -36,7 +36,7 @@ complete -c update-img -f
 complete -c update-img -l full -d 'copy everything; needs no COW file and no image'
 complete -c update-img -l resize -d 'give the image the device\'s size; what it did not have is copied'
 complete -c update-img -l verify -d 'read what was copied again, and compare it with the snapshot'
-complete -c update-img -l checksum -d 'check the image against its manifest and write a new one'
+complete -c update-img -l checksum -d 'check the image against the checksums in its manifest, and write new ones'
 complete -c update-img -l dry-run -s n -d 'make all checks, tell what would be copied, and change nothing'
 complete -c update-img -l bwlimit -x -d 'copy no more than so many bytes a second, such as 50MiB'
 complete -c update-img -l state-directory -r -F -d 'where journal and manifest are, when not beside the image'

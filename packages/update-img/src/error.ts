@@ -10,7 +10,7 @@ import type { Fault } from './copy.js';
  * - `ERR_UPDATE_BUSY` another run works on the image
  * - `ERR_UPDATE_HALFWAY` the image is half way from an earlier run, and this one would not mend it
  * - `ERR_UPDATE_JOURNAL` the journal cannot be read, written or removed
- * - `ERR_UPDATE_MANIFEST` the image is not what its manifest says
+ * - `ERR_UPDATE_MANIFEST` the image is not what its manifest says, or that cannot be read or written
  * - `ERR_UPDATE_COPY` blocks could not be read or written; `faults` has them
  * - `ERR_UPDATE_VERIFY` blocks of the image differ from the snapshot; `faults` has them
  * - `ERR_UPDATE_SYNC` the image could not be brought to the disk

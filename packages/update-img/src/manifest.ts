@@ -1,278 +1,192 @@
 /**
- * The manifest of an image: a checksum of each of its segments, so that what changed in it without
- * update-img is found.
- *
- * Format, version 1, lines of text: `update-img manifest 1`, `uuid U`, `seqid N`, `bytes N`,
- * `segment N`, then for each segment of so many bytes its SHA-256, and `sha256` of all lines before.
+ * What is known of an image from the run before: the snapshot that it is a copy of, and checksums, so that
+ * a run that would not make it whole is refused, and what changed in it without update-img is found.
  */
 
-import { createHash } from 'node:crypto';
-import { type FileHandle, open, readFile, rename, unlink } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { systemErrorText } from '@dbd/cli-kit';
-import { BLOCK_SIZE, changedRunBatches, cowLayout } from '@dbd/cow-format';
-import { handleSource } from '@dbd/cow-format/node';
-import type { Datto } from '@dbd/ioctl';
+import type { FileHandle } from 'node:fs/promises';
 import type { CowFile } from './cow-files.js';
-import { codeOf, UpdateError } from './error.js';
+import { UpdateError } from './error.js';
+import type { Image } from './image.js';
+import { identityOf } from './image-identity.js';
 import type { JournalState } from './journal.js';
-import { syncDirectory } from './sync.js';
-import type { UpdateProgress } from './update.js';
+import {
+  DAMAGED,
+  HASH_SIZE,
+  type ManifestContent,
+  manifestError,
+  readManifest,
+  removeManifest,
+  SEGMENT,
+  sameHash,
+  UNKNOWN,
+  writeManifest,
+} from './manifest-file.js';
+import type { Plan } from './plan.js';
+import { type HashTools, hashSegments, touchedSegments } from './segments.js';
 
-/** Bytes of a segment. */
-export const SEGMENT = 16 * 1024 * 1024;
-const PIECE = 1024 * 1024;
-const HASH_SIZE = 32;
-const TITLE = 'update-img manifest 1';
-
-interface Content {
-  readonly uuid: string;
-  readonly seqid: bigint;
-  readonly bytes: number;
-  /** 32 bytes for each segment. */
-  readonly hashes: Uint8Array;
-}
-
-interface Tools {
-  readonly datto: Datto;
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: UpdateProgress) => void) | undefined;
+/** What a manifest must fit. */
+export interface ManifestDemands {
+  readonly path: string;
+  /** Of the image, for messages. */
+  readonly name: string;
+  readonly kind: Image['kind'];
+  readonly plan: Plan;
+  /** What the image held before does not matter. */
+  readonly anew: boolean;
+  readonly checksum: boolean;
+  readonly onNote?: ((text: string) => void) | undefined;
 }
 
 /**
  * Reads the manifest that an image has, if it has one, before anything is written.
- * @param anew what the image held before does not matter
- * @throws UpdateError ERR_UPDATE_MANIFEST when it does not fit what is going to be done
+ * @throws UpdateError ERR_UPDATE_GAP when the image is not of a snapshot that the COW files lead from;
+ *   ERR_UPDATE_MANIFEST
  */
 export async function prepareManifest(
-  path: string,
-  state: JournalState,
-  anew: boolean,
+  image: FileHandle | undefined,
+  demands: ManifestDemands,
 ): Promise<Manifest> {
-  const old = anew || state.mode === 'full' ? undefined : await readManifest(path);
-  if (old !== undefined) requireFitting(path, old, state);
-  return new Manifest(path, old);
+  const { path, name, kind, plan, anew, checksum, onNote } = demands;
+  const { state } = plan;
+  const none = new Manifest(path, kind, checksum, undefined);
+  if (image === undefined || anew || state.mode === 'full') return none;
+  const old = await readManifest(path);
+  if (old === undefined) return none;
+  const misfit = misfitOf(old, state);
+  // Half way, the image is of no snapshot, and not as the manifest knows it.
+  if (plan.halfway && !checksum) {
+    return misfit === undefined ? new Manifest(path, kind, checksum, old) : none;
+  }
+  if (
+    !plan.halfway &&
+    !checksum &&
+    old.image !== (await identityOf(image, kind, state.deviceBytes))
+  ) {
+    onNote?.(
+      `the image ${name} was replaced, or written by something else, since it was made a copy of snapshot ` +
+        `${old.seqid}: it is taken to be of snapshot ${state.base}, where the COW files start. If it is ` +
+        'not, make a full copy (--full)',
+    );
+    return none;
+  }
+  if (misfit !== undefined) {
+    const message = `cannot update the image ${name}: by its manifest ${path}, ${misfit}.`;
+    throw new UpdateError('ERR_UPDATE_GAP', message);
+  }
+  return new Manifest(path, kind, checksum, old);
+}
+
+/** Why an image of the one state cannot be brought to the other; undefined: it can. */
+function misfitOf(old: ManifestContent, state: JournalState): string | undefined {
+  const full = 'Make a full copy (--full)';
+  if (old.uuid !== state.uuid) {
+    return `it is of another series of snapshots, ${old.uuid}, and the COW files of ${state.uuid}. ${full}`;
+  }
+  if (old.bytes !== state.deviceBytes) {
+    return `the device had ${old.bytes} bytes then, and has ${state.deviceBytes}. ${full}`;
+  }
+  if (old.seqid > state.target) {
+    return `it is of snapshot ${old.seqid}, and this one is ${state.target}, an older one. ${full}`;
+  }
+  if (old.seqid >= state.base) return undefined;
+  const missing =
+    state.base - old.seqid === 1n
+      ? `the COW file of seqid ${old.seqid}`
+      : `the COW files of seqid ${old.seqid} to ${state.base - 1n}`;
+  return (
+    `it is of snapshot ${old.seqid}, and the COW files start at snapshot ${state.base}. ` +
+    `Name ${missing} too, or make a full copy (--full)`
+  );
 }
 
 /** The manifest of an image that is being updated. */
 export class Manifest {
   readonly path: string;
-  readonly #old: Content | undefined;
+  readonly #kind: Image['kind'];
+  readonly #checksum: boolean;
+  readonly #old: ManifestContent | undefined;
 
-  constructor(path: string, old: Content | undefined) {
+  constructor(
+    path: string,
+    kind: Image['kind'],
+    checksum: boolean,
+    old: ManifestContent | undefined,
+  ) {
     this.path = path;
+    this.#kind = kind;
+    this.#checksum = checksum;
     this.#old = old;
   }
 
+  /** Removes a manifest that is not of this image. To be called when the journal is there. */
+  async begin(): Promise<void> {
+    if (this.#old === undefined) await removeManifest(this.path);
+  }
+
   /**
-   * Reads the whole image, compares what was not copied with the old manifest, and writes the new one.
-   * @returns what is wrong with the image; the old manifest stays then
+   * Writes the new manifest; the image is on the disk. With checksums the whole image is read before, and
+   * what was not copied compared with the old ones.
+   * @returns what is wrong with the image
    */
   async renew(
     image: FileHandle,
     cows: readonly CowFile[],
     state: JournalState,
-    tools: Tools,
+    tools: HashTools,
   ): Promise<UpdateError | undefined> {
-    const hashes = await hashSegments(image, state.deviceBytes, tools);
-    const old = this.#old;
-    const touched =
-      old === undefined ? undefined : await touchedSegments(cows, state.deviceBytes, state.allFrom);
-    const damaged: number[] = [];
-    for (let i = 0; old !== undefined && i * HASH_SIZE < hashes.length; i++) {
-      const at = i * HASH_SIZE;
-      const same = Buffer.compare(
-        hashes.subarray(at, at + HASH_SIZE),
-        old.hashes.subarray(at, at + HASH_SIZE),
-      );
-      if (same !== 0 && touched?.[i] === 0) damaged.push(i);
-    }
-    if (damaged.length > 0) return damageError(this.path, damaged);
+    const kept = await this.#keptHashes(cows, state);
+    const hashes = this.#checksum ? await hashSegments(image, state.deviceBytes, tools) : kept;
+    const damaged = this.#checksum ? markDamaged(hashes, kept) : [];
     await writeManifest(this.path, {
       uuid: state.uuid,
       seqid: state.target,
       bytes: state.deviceBytes,
+      image: await identityOf(image, this.#kind, state.deviceBytes),
       hashes,
     });
-    return undefined;
+    return damaged.length > 0 ? damageError(this.path, damaged) : undefined;
   }
-}
 
-/** @throws UpdateError ERR_UPDATE_MANIFEST */
-async function readManifest(path: string): Promise<Content | undefined> {
-  const text = await readFile(path, 'latin1').catch((cause: unknown) => {
-    if (codeOf(cause) === 'ENOENT') return undefined;
-    throw failure(path, systemErrorText(cause), cause);
-  });
-  if (text === undefined) return undefined;
-  const end = text.lastIndexOf('sha256 ');
-  const fields = /^uuid ([0-9a-f]{32})\nseqid (\d+)\nbytes (\d+)\nsegment (\d+)\n/.exec(
-    text.slice(TITLE.length + 1),
-  );
-  const sound =
-    text.startsWith(`${TITLE}\n`) && text.slice(end) === `sha256 ${sha256(text.slice(0, end))}\n`;
-  const [head = '', uuid = '', seqid = '', bytes = '', segment = ''] = fields ?? [];
-  const hashes = Buffer.from(
-    text.slice(TITLE.length + 1 + head.length, Math.max(0, end)).replaceAll('\n', ''),
-    'hex',
-  );
-  const segments = Math.ceil(Number(bytes) / SEGMENT);
-  if (!sound || Number(segment) !== SEGMENT || hashes.length !== segments * HASH_SIZE) {
-    throw failure(path, 'it is damaged, or of a newer version. Remove it to begin a new one');
-  }
-  return { uuid, seqid: BigInt(seqid), bytes: Number(bytes), hashes };
-}
-
-/** An image of an older snapshot than the COW files begin with must not be updated with them. */
-function requireFitting(path: string, old: Content, state: JournalState): void {
-  const other = 'If the image was replaced or updated without --checksum, remove the manifest';
-  if (old.uuid !== state.uuid || old.bytes !== state.deviceBytes) {
-    throw failure(
-      path,
-      `it is of another series or device (uuid ${old.uuid}, ${old.bytes} bytes). ${other}`,
-    );
-  }
-  if (old.seqid >= state.base && old.seqid <= state.target) return;
-  throw failure(
-    path,
-    `it says that the image is of snapshot ${old.seqid}, and the COW files lead from ${state.base} to ` +
-      `${state.target}. ${other}`,
-  );
-}
-
-async function hashSegments(
-  image: FileHandle,
-  bytes: number,
-  { datto, signal, onProgress }: Tools,
-): Promise<Uint8Array> {
-  const hashes = new Uint8Array(Math.ceil(bytes / SEGMENT) * HASH_SIZE);
-  const buffers = [Buffer.alloc(PIECE), Buffer.alloc(PIECE)] as const;
-  const zeros = new Map<number, Uint8Array>();
-  for (let offset = 0; offset < bytes; offset += SEGMENT) {
-    if (signal?.aborted) {
-      throw new UpdateError('ERR_UPDATE_INTERRUPTED', 'interrupted. Run the same command again.');
-    }
-    const length = Math.min(SEGMENT, bytes - offset);
-    const data = await datto.seekData(image.fd, offset);
-    let digest: Uint8Array;
-    if (data === null || data >= offset + length) {
-      digest = zeros.get(length) ?? createHash('sha256').update(Buffer.alloc(length)).digest();
-      zeros.set(length, digest);
-    } else {
-      digest = await hashSegment(image, offset, length, buffers);
-    }
-    hashes.set(digest, (offset / SEGMENT) * HASH_SIZE);
-    onProgress?.({ phase: 'checksum', bytes: offset + length, expected: bytes });
-  }
-  return hashes;
-}
-
-/** One piece is read while the one before it is hashed. */
-async function hashSegment(
-  image: FileHandle,
-  offset: number,
-  length: number,
-  buffers: readonly [Buffer, Buffer],
-): Promise<Uint8Array> {
-  const hash = createHash('sha256');
-  let turn: 0 | 1 = 0;
-  let next = readPiece(image, buffers[turn], offset, Math.min(PIECE, length));
-  for (let at = 0; at < length; at += PIECE) {
-    const piece = await next;
-    turn = turn === 0 ? 1 : 0;
-    const left = length - at - PIECE;
-    if (left > 0) {
-      next = readPiece(image, buffers[turn], offset + at + PIECE, Math.min(PIECE, left));
-      // Looked at when its turn comes; until then a failure is not an unhandled one.
-      next.catch(() => {});
-    }
-    hash.update(piece);
-  }
-  return hash.digest();
-}
-
-async function readPiece(
-  image: FileHandle,
-  buffer: Buffer,
-  offset: number,
-  length: number,
-): Promise<Buffer> {
-  let done = 0;
-  while (done < length) {
-    const { bytesRead } = await image
-      .read(buffer, done, length - done, offset + done)
-      .catch((cause: unknown) => {
-        const message = `cannot read the image at byte ${offset + done}: ${systemErrorText(cause)}.`;
-        throw new UpdateError('ERR_UPDATE_COPY', message, { cause });
-      });
-    if (bytesRead === 0) {
-      const message = `cannot read the image at byte ${offset + done}: it ended early.`;
-      throw new UpdateError('ERR_UPDATE_COPY', message);
-    }
-    done += bytesRead;
-  }
-  return buffer.subarray(0, length);
-}
-
-/** 1 for each segment that the COW files, or the copy of all blocks from `allFrom` on, touch. */
-async function touchedSegments(
-  cows: readonly CowFile[],
-  bytes: number,
-  allFrom: number | null,
-): Promise<Uint8Array> {
-  const touched = new Uint8Array(Math.ceil(bytes / SEGMENT));
-  const device = cowLayout(bytes);
-  const perSegment = SEGMENT / BLOCK_SIZE;
-  if (allFrom !== null) touched.fill(1, Math.floor(allFrom / perSegment));
-  for (const { handle } of cows) {
-    for await (const runs of changedRunBatches(await handleSource(handle), { device })) {
-      for (const { start, count } of runs) {
-        const last = Math.floor((start + count - 1) / perSegment);
-        touched.fill(1, Math.floor(start / perSegment), last + 1);
+  /** The old checksums without those of segments that this run touched. */
+  async #keptHashes(cows: readonly CowFile[], state: JournalState): Promise<Uint8Array> {
+    const hashes = Uint8Array.from(this.#old?.hashes ?? []);
+    if (hashes.length === 0) return hashes;
+    const touched = await touchedSegments(cows, state.deviceBytes, state.allFrom);
+    for (const [i, isTouched] of touched.entries()) {
+      if (isTouched === 1 && !sameHash(hashAt(hashes, i), DAMAGED)) {
+        hashes.set(UNKNOWN, i * HASH_SIZE);
       }
     }
-  }
-  return touched;
-}
-
-async function writeManifest(path: string, { uuid, seqid, bytes, hashes }: Content) {
-  const lines = [TITLE, `uuid ${uuid}`, `seqid ${seqid}`, `bytes ${bytes}`, `segment ${SEGMENT}`];
-  for (let at = 0; at < hashes.length; at += HASH_SIZE) {
-    lines.push(Buffer.from(hashes.subarray(at, at + HASH_SIZE)).toString('hex'));
-  }
-  const text = `${lines.join('\n')}\n`;
-  const fresh = `${path}.new`;
-  try {
-    const handle = await open(fresh, 'w', 0o600);
-    try {
-      await handle.writeFile(`${text}sha256 ${sha256(text)}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(fresh, path);
-    await syncDirectory(dirname(path));
-  } catch (cause) {
-    await unlink(fresh).catch(() => {});
-    throw failure(path, `it cannot be written: ${systemErrorText(cause)}`, cause);
+    return hashes;
   }
 }
 
-function sha256(text: string): string {
-  return createHash('sha256').update(text, 'latin1').digest('hex');
+/**
+ * Marks segments that are not what they were. A mark stays until a full copy: of a segment that was copied
+ * in part, the rest is as wrong as before.
+ * @returns their numbers
+ */
+function markDamaged(hashes: Uint8Array, kept: Uint8Array): number[] {
+  const damaged: number[] = [];
+  for (let i = 0; i * HASH_SIZE < kept.length; i++) {
+    const old = hashAt(kept, i);
+    if (sameHash(old, UNKNOWN) || sameHash(old, hashAt(hashes, i))) continue;
+    hashes.set(DAMAGED, i * HASH_SIZE);
+    damaged.push(i);
+  }
+  return damaged;
+}
+
+function hashAt(hashes: Uint8Array, i: number): Uint8Array {
+  return hashes.subarray(i * HASH_SIZE, (i + 1) * HASH_SIZE);
 }
 
 function damageError(path: string, damaged: readonly number[]): UpdateError {
   const listed = damaged.slice(0, 3).map((i) => `from byte ${i * SEGMENT}`);
   const more = damaged.length > 3 ? ` and ${damaged.length - 3} more` : '';
-  return failure(
+  return manifestError(
     path,
     `the image was changed by something else since it was written, in the segments of ${SEGMENT} bytes ` +
       `${listed.join(', ')}${more}. Check the disk it is on and make a full copy`,
   );
-}
-
-function failure(path: string, reason: string, cause?: unknown): UpdateError {
-  const message = `the manifest ${path}: ${reason}.`;
-  return new UpdateError('ERR_UPDATE_MANIFEST', message, { cause });
 }

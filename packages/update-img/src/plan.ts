@@ -7,7 +7,7 @@ import type { JournalState } from './journal.js';
 export interface Intent {
   readonly mode: 'update' | 'full';
   readonly uuid: string;
-  /** Seqid of the oldest COW file: the image is taken to be of that snapshot, or a later one; 0 in mode `full`. */
+  /** Seqid of the oldest COW file: the image must be of that snapshot, or a later one; 0 in mode `full`. */
   readonly base: bigint;
   readonly target: bigint;
   readonly deviceBytes: number;
@@ -22,6 +22,8 @@ export interface Plan {
   readonly state: JournalState;
   /** Goes on where an earlier run stopped. */
   readonly resumed: boolean;
+  /** The image is half way from an earlier run. */
+  readonly halfway: boolean;
 }
 
 /**
@@ -33,7 +35,7 @@ export function planRun(image: string, intent: Intent, earlier: JournalState | u
   const whole = kept >= Math.ceil(intent.deviceBytes / BLOCK_SIZE);
   const missing = intent.mode === 'full' ? 0 : whole ? null : kept;
   const fresh: JournalState = { ...rest, allFrom: missing, position: 0, empty: created };
-  if (earlier === undefined || created) return { state: fresh, resumed: false };
+  if (earlier === undefined || created) return { state: fresh, resumed: false, halfway: false };
   const same =
     earlier.mode === intent.mode &&
     earlier.uuid === intent.uuid &&
@@ -43,12 +45,12 @@ export function planRun(image: string, intent: Intent, earlier: JournalState | u
   const allFrom = least(earlier.allFrom, missing);
   if (same) {
     const position = Math.min(earlier.position, kept);
-    return { state: { ...earlier, allFrom, position }, resumed: true };
+    return { state: { ...earlier, allFrom, position }, resumed: true, halfway: true };
   }
-  if (intent.mode === 'full') return { state: fresh, resumed: false };
+  if (intent.mode === 'full') return { state: fresh, resumed: false, halfway: true };
   requireMending(image, intent, earlier);
   // What the image was of before the first of all these runs stays true.
-  return { state: { ...fresh, base: earlier.base, allFrom }, resumed: false };
+  return { state: { ...fresh, base: earlier.base, allFrom }, resumed: false, halfway: true };
 }
 
 /** A copy of other blocks mends the image if it copies all that may be wrong in it, and newer ones. */

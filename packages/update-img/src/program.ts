@@ -20,11 +20,12 @@ const update = commandFactory<Tools>()({
   name: 'update-img',
   summary: 'Bring a full copy of a block device up to date with its latest snapshot',
   description: [
-    'Copies the blocks that changed since the snapshot that the image is a copy of. Which those are, the COW files tell that each `dbdctl transition-to-snapshot` since then left: one, or several of consecutive seqids in any order, which are merged. Nothing is written before all is checked: the snapshot is active and has not failed; the COW files are finished, whole, of the same series, and lead to the snapshot without a gap; the image has the right size and is not on the device itself.',
+    'Copies the blocks that changed since the snapshot that the image is a copy of. Which those are, the COW files tell that each `dbdctl transition-to-snapshot` since then left: one, or several of consecutive seqids in any order, which are merged. Nothing is written before all is checked: the snapshot is active and has not failed; the COW files are finished, whole, of the same series, and lead to the snapshot without a gap; the image is a copy of the snapshot that they start at, or of a later one, has the right size and is not on the device itself.',
     'With `--full` everything is copied, no COW file is given, and the image is created if need be. Blocks of zeros become holes in an image file.',
     'From the first write until all is on the disk, a journal beside the image says that the image is half way. A run that failed or was interrupted is repeated with the same arguments while the snapshot is there, and goes on from where the image is known to be on the disk; or a later snapshot is taken and all COW files since are named.',
+    'Of which snapshot the image is a copy, its manifest says, which each run writes once the image is on the disk. An image without one is taken to be of the snapshot that the COW files start at; so is, with a remark, one that is not as it was then (a file: of another size or time; a block device: with another first MiB).',
     'The image equals the snapshot on success only. With `--verify` what was copied is read again from the disk and compared, but for the blocks of the COW file that the snapshot is kept in: the driver writes there all the time, and to the file system of the image they mean nothing.',
-    'With `--checksum` the whole image is read at the end. What was not copied must be as the manifest says that an earlier run with `--checksum` wrote; then a new one is written.',
+    'With `--checksum` the whole image is read at the end. What was not copied must be as the checksums say that an earlier run with `--checksum` put into the manifest; then all are written anew. A run without it keeps those of what it does not copy.',
   ],
   arguments: [
     {
@@ -60,7 +61,7 @@ const update = commandFactory<Tools>()({
     {
       name: 'checksum',
       kind: 'flag',
-      summary: 'check the image against its manifest and write a new one',
+      summary: 'check the image against the checksums in its manifest, and write new ones',
     },
     {
       name: 'dry-run',
@@ -171,6 +172,7 @@ const update = commandFactory<Tools>()({
             event({ event: 'start', ...startJson(start) });
             if (start.resumedAt > 0) out.note(`goes on from byte ${start.resumedAt}`);
           },
+          onNote: (note) => out.note(note),
           onProgress: ({ phase, bytes, expected }) => {
             line.show({ phase, bytes, expected });
             const now = Date.now();
@@ -250,7 +252,7 @@ export const program: Program<Tools> = {
   revised: 'November 23, 2026',
   files: [
     ['IMAGE.journal', 'There while the image is half way between two snapshots.'],
-    ['IMAGE.manifest', 'Checksums of the image, written by `--checksum`.'],
+    ['IMAGE.manifest', 'What the image is a copy of; with `--checksum`, checksums of it.'],
     ['/var/lib/update-img', 'Both of these, for images on block devices.'],
     ['/dev/dattoN', 'Snapshot with minor N.'],
   ],

@@ -1,4 +1,4 @@
-/** The whole of an update, in its order: check, mark, copy, sync, check again, unmark. */
+/** The whole of an update, in its order: check, mark, copy, sync, check again, record, unmark. */
 
 import type { FileHandle } from 'node:fs/promises';
 import { systemErrorText } from '@dbd/cli-kit';
@@ -61,6 +61,8 @@ export interface UpdateTools {
   readonly locate?: ((path: string) => Promise<SnapshotNode>) | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onStart?: ((start: UpdateStart) => void) | undefined;
+  /** Gets what the user should know, though it does not keep the run from being made. */
+  readonly onNote?: ((text: string) => void) | undefined;
   readonly onProgress?: ((progress: UpdateProgress) => void) | undefined;
   /** How often what was copied is made durable and noted in the journal. */
   readonly checkpointMs?: number;
@@ -81,7 +83,7 @@ export interface UpdateStart {
 export interface UpdateReport extends UpdateStart {
   readonly copied: CopyProgress;
   readonly verified: boolean;
-  /** Path of the manifest, when one was written. */
+  /** Path of the manifest that was written; undefined in a dry run. */
   readonly manifest: string | undefined;
   readonly dryRun: boolean;
 }
@@ -99,7 +101,7 @@ interface Scene {
   readonly to: FileHandle | undefined;
   readonly plan: Plan;
   readonly paths: { readonly journal: string; readonly manifest: string };
-  readonly manifest: Manifest | undefined;
+  readonly manifest: Manifest;
 }
 
 /**
@@ -131,7 +133,7 @@ export async function updateImage(
     const { copied, damage } = await perform(request, scene, tools);
     // Of something else, and before: where this run wrote, the image is as it should be.
     if (damage !== undefined) throw damage;
-    const manifest = scene.manifest?.path;
+    const manifest = scene.manifest.path;
     return { ...start, copied, verified: request.verify ?? false, manifest, dryRun: false };
   } finally {
     await Promise.allSettled(handles.map((handle) => handle.close()));
@@ -178,9 +180,15 @@ async function prepare(
     },
     await readJournal(paths.journal),
   );
-  const manifest = request.checksum
-    ? await prepareManifest(paths.manifest, plan.state, created)
-    : undefined;
+  const manifest = await prepareManifest(to, {
+    path: paths.manifest,
+    name: imageFile,
+    kind: image.kind,
+    plan,
+    anew: created,
+    checksum: request.checksum ?? false,
+    onNote: tools.onNote,
+  });
   return { node, snapshot, from, cows, image, to, plan, paths, manifest };
 }
 
@@ -228,12 +236,13 @@ async function perform(
   const { plan, paths } = scene;
   const journal = await Journal.begin(paths.journal, plan.state);
   try {
+    await scene.manifest.begin();
     const copied = await copy(request, scene, tools, journal);
     // A snapshot that failed meanwhile may have given wrong bytes at the very end.
     const { snapshotDevice } = request;
     await checkSnapshot(tools.datto, snapshotDevice, scene.node.minor);
     if (request.verify) await verify(request, scene, tools, journal);
-    const damage = await scene.manifest?.renew(target(scene), scene.cows, plan.state, tools);
+    const damage = await scene.manifest.renew(target(scene), scene.cows, plan.state, tools);
     await journal.end();
     return { copied, damage };
   } catch (error) {

@@ -1,6 +1,6 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { capture, type World } from '@dbd/cli-kit/testing';
@@ -56,6 +56,34 @@ describe('update-img', () => {
     );
   });
 
+  it('refuses an image of an older snapshot than the COW files start at, with 7', async () => {
+    expect(await run(args())).toMatchObject({ code: 0 });
+    await scene.nextSnapshot();
+    await scene.nextSnapshot();
+    await scene.writeCow([3], { seqid: 3n }, scene.cow(3));
+    expect(await run(['/dev/datto0', scene.cow(3), scene.imageFile])).toEqual({
+      code: 7,
+      stdout: '',
+      stderr:
+        `update-img: cannot update the image ${scene.imageFile}: by its manifest ` +
+        `${scene.imageFile}.manifest, it is of snapshot 2, and the COW files start at snapshot 3. ` +
+        'Name the COW file of seqid 2 too, or make a full copy (--full).\n',
+    });
+    expect((await scene.image()).equals(scene.before)).toBe(true);
+  });
+
+  it('remarks on stderr that an image is not the one of its manifest', async () => {
+    expect(await run(args())).toMatchObject({ code: 0, stderr: '' });
+    await utimes(scene.imageFile, 1, 1);
+    expect(await run(args())).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(
+        /^the image .*image was replaced, or written by something else/,
+      ),
+    });
+    expect(await run(args())).toMatchObject({ code: 0, stderr: '' });
+  });
+
   it('shows progress on a terminal only, and clears it', async () => {
     await scene.writeCow(range(0, 600), { nrChangedBlocks: 600n });
     const { stderr } = await run(args(), { columns: 60 });
@@ -86,6 +114,7 @@ describe('update-img', () => {
       zero_bytes: 0,
       runs: 2,
       verified: false,
+      manifest: `${scene.imageFile}.manifest`,
     });
     await scene.shortenSnapshot(4096);
     const bad = await run(['--json', ...args()]);

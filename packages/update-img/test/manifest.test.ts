@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { open, readFile, rm, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { SEGMENT } from '../src/manifest.js';
+import { SEGMENT } from '../src/manifest-file.js';
 import { failureOf, Scene } from './support.js';
 
 let scene: Scene;
@@ -41,14 +41,13 @@ describe('--checksum', () => {
     await second();
     const after = await readFile(manifest(), 'utf8');
     const lines = (text: string) => text.split('\n');
-    expect(lines(after).filter((line, i) => line !== lines(before)[i]).length).toBe(3);
+    expect(lines(after).filter((line, i) => line !== lines(before)[i]).length).toBe(4);
     expect(after).toContain('\nseqid 3\n');
     expect((await scene.image()).equals(scene.expected([5, LAST]))).toBe(true);
   });
 
-  it('finds what changed where nothing was copied, and keeps the old manifest', async () => {
+  it('finds what changed where nothing was copied, and does not forget it', async () => {
     await first();
-    const before = await readFile(manifest());
     await scene.writeCow([LAST], { seqid: 2n }, scene.cow(2));
     await flip(SEGMENT + 100);
     const error = await failureOf(second());
@@ -57,8 +56,31 @@ describe('--checksum', () => {
       partial: false,
       message: expect.stringMatching(/changed by something else .* from byte 16777216\./),
     });
-    expect((await readFile(manifest())).equals(before)).toBe(true);
     expect(existsSync(scene.journal)).toBe(false);
+    expect(await readFile(manifest(), 'utf8')).toMatch(/\nseqid 3\n(.+\n){4}!\n[^!]+$/);
+    // A copy of a part of the segment does not mend the rest; a full copy does.
+    await scene.nextSnapshot();
+    await scene.writeCow([SEGMENT / 4096 + 9], { seqid: 3n }, scene.cow(3));
+    await scene.update({ cowFiles: [scene.cow(3)] });
+    const again = await failureOf(scene.update({ checksum: true, cowFiles: [scene.cow(3)] }));
+    expect(again.message).toMatch(/changed by something else .* from byte 16777216\./);
+    await scene.update({ full: true, cowFiles: [], checksum: true });
+    await scene.update({ checksum: true, cowFiles: [scene.cow(3)] });
+  });
+
+  it('keeps the checksums of what a run without it does not copy', async () => {
+    await first();
+    await scene.writeCow([LAST], { seqid: 2n }, scene.cow(2));
+    await scene.update({ cowFiles: [scene.cow(2)] });
+    expect(await readFile(manifest(), 'utf8')).toMatch(
+      /\nseqid 3\n.*\nimage .*\nsegment .*\n[0-9a-f]{64}\n[0-9a-f]{64}\n-\nsha256 /,
+    );
+    await scene.nextSnapshot();
+    await scene.writeCow([], { seqid: 3n }, scene.cow(3));
+    await flip(100);
+    await expect(scene.update({ checksum: true, cowFiles: [scene.cow(3)] })).rejects.toThrowError(
+      /from byte 0\./,
+    );
   });
 
   it('is refused for an image of another snapshot, before anything is written', async () => {
@@ -68,8 +90,8 @@ describe('--checksum', () => {
     const before = await scene.image();
     const error = await failureOf(scene.update({ checksum: true, cowFiles: [scene.cow(3)] }));
     expect(error).toMatchObject({
-      code: 'ERR_UPDATE_MANIFEST',
-      message: expect.stringMatching(/image is of snapshot 2, and the COW files lead from 3 to 4/),
+      code: 'ERR_UPDATE_GAP',
+      message: expect.stringMatching(/it is of snapshot 2, and the COW files start at snapshot 3/),
     });
     expect((await scene.image()).equals(before)).toBe(true);
   });
@@ -78,7 +100,12 @@ describe('--checksum', () => {
     await first();
     await scene.writeCow([], { seqid: 2n }, scene.cow(2));
     const text = await readFile(manifest(), 'utf8');
-    for (const bad of ['', text.slice(0, -10), text.replace('bytes 3', 'bytes 4')]) {
+    for (const bad of [
+      '',
+      text.slice(0, -10),
+      text.replace('bytes 3', 'bytes 4'),
+      text.replace(/^[-0-9a-f]{1,64}\n/m, ''),
+    ]) {
       await writeFile(manifest(), bad);
       await expect(second()).rejects.toThrowError(/it is damaged/);
     }
@@ -90,7 +117,7 @@ describe('--checksum', () => {
     await rm(scene.imageFile);
     await writeFile(scene.snapshotFile, Buffer.alloc(scene.bytes));
     await scene.update({ full: true, cowFiles: [], checksum: true });
-    const [, , , , , one, two] = (await readFile(manifest(), 'utf8')).split('\n');
+    const [, , , , , , one, two] = (await readFile(manifest(), 'utf8')).split('\n');
     expect(one).toBe('080acf35a507ac9849cfcba47dc2ad83e01b75663a516279c8b9d243b719643e');
     expect(two).toBe(one);
   });

@@ -85,12 +85,22 @@ describe('updateImage', () => {
       ['copy', 600 * 4096, 600 * 4096],
       ['sync', 600 * 4096, 600 * 4096],
     ]);
-    expect(report).toMatchObject({ ...start, verified: false, dryRun: false, manifest: undefined });
+    expect(report).toMatchObject({
+      ...start,
+      verified: false,
+      dryRun: false,
+      manifest: `${scene.imageFile}.manifest`,
+    });
   });
 
-  it('leaves nothing beside the image', async () => {
+  it('leaves the manifest alone beside the image', async () => {
     await update();
-    expect(readdirSync(scene.directory).sort()).toEqual(['1.datto', 'image', 'snapshot']);
+    expect(readdirSync(scene.directory).sort()).toEqual([
+      '1.datto',
+      'image',
+      'image.manifest',
+      'snapshot',
+    ]);
   });
 
   it('follows a link to the image, and marks what it leads to', async () => {

@@ -65,7 +65,7 @@ for k in 2 3; do
 		sum=$(md5sum <$IMAGE)
 		expect_fails update-img /dev/datto0 $MNT/$new $IMAGE
 		expect_eq "image" "$sum" "$(md5sum <$IMAGE)"
-		expect_eq "beside the images" "disk.img late.img late.img.manifest" "$(cd /mnt/backup && echo *.img*)"
+		expect_eq "beside the images" "disk.img disk.img.manifest late.img late.img.manifest" "$(cd /mnt/backup && echo *.img*)"
 	fi
 done
 rm $MNT/.datto1 $MNT/.datto2

@@ -118,6 +118,22 @@ describe('system calls', () => {
     }
   });
 
+  it('that fail to write the manifest leave the journal, and the same command records it', async () => {
+    await scene.writeCow([3]);
+    for (const call of ['write', 'fsync']) {
+      const result = await run(rules(`${call} image.manifest.new 0 1 ${ENOSPC} 1`));
+      expect(result).toMatchObject({ code: 9, stdout: '' });
+      expect(result.stderr).toMatch(
+        /the manifest .*: it cannot be written: ENOSPC.* what it is a copy of is not recorded/,
+      );
+      expect((await scene.image()).equals(scene.expected([3]))).toBe(true);
+      expect(existsSync(`${scene.imageFile}.manifest`)).toBe(false);
+      expect(existsSync(scene.journal)).toBe(true);
+    }
+    await repaired([3]);
+    expect(existsSync(`${scene.imageFile}.manifest`)).toBe(true);
+  });
+
   it('that cannot make holes are followed by writes of zeros', async () => {
     scene.now.fill(0, block(10), block(20));
     await writeFile(scene.snapshotFile, scene.now);
@@ -229,19 +245,25 @@ describe('the order of what reaches the disk', () => {
     return lines.map((line) => line.split(' ').slice(0, 2).join(' '));
   }
 
-  it('is: journal, image, journal, and only then no journal', async () => {
+  it('is: journal, image, journal, manifest, and only then no journal', async () => {
     await scene.writeCow([3, 300, 600]);
     expect(await log()).toEqual([
       'write image.journal.new',
       'fsync image.journal.new',
       'rename image.journal',
       'fsync .',
+      // None is there; one of another image would claim what is no longer so.
+      'unlink image.manifest',
       'pwrite image',
       'pwrite image',
       'pwrite image',
       'fsync image',
       'pwrite image.journal',
       'fdatasync image.journal',
+      'write image.manifest.new',
+      'fsync image.manifest.new',
+      'rename image.manifest',
+      'fsync .',
       'unlink image.journal',
       'fsync .',
     ]);
@@ -255,12 +277,13 @@ describe('the order of what reaches the disk', () => {
     const calls = (await readFile(path, 'utf8')).split('\n').map((line) => line.split(' '));
     await rm(path);
     const names = calls.map(([call, name]) => `${call} ${name}`);
-    expect(names.slice(0, 6)).toEqual([
+    expect(names.slice(0, 7)).toEqual([
       'fsync .',
       'write image.journal.new',
       'fsync image.journal.new',
       'rename image.journal',
       'fsync .',
+      'unlink image.manifest',
       'ftruncate image',
     ]);
     expect(names.lastIndexOf('pwrite image')).toBeLessThan(names.indexOf('fsync image'));
@@ -269,13 +292,14 @@ describe('the order of what reaches the disk', () => {
 });
 
 it('death at any system call leaves an image that the next run makes whole', {
-  timeout: 180_000,
+  timeout: 300_000,
 }, async () => {
   const blocks = [...range(0, 20), 300, 301, 599, 600];
   await scene.writeCow(blocks);
   let at = 0;
   for (; ; at++) {
     await writeFile(scene.imageFile, scene.before);
+    await rm(`${scene.imageFile}.manifest`, { force: true });
     const { code, signal } = await run({ faults: { KILL: String(at) } });
     if (code === 0) break;
     expect(signal).toBe('SIGKILL');
@@ -283,6 +307,9 @@ it('death at any system call leaves an image that the next run makes whole', {
     // Whenever the image is not what it was, the mark is there.
     if (touched && !(await scene.image()).equals(scene.expected(blocks))) {
       expect(existsSync(scene.journal)).toBe(true);
+    }
+    if (existsSync(`${scene.imageFile}.manifest`)) {
+      expect((await scene.image()).equals(scene.expected(blocks))).toBe(true);
     }
     await repaired(blocks);
   }
