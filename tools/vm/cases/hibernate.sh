@@ -6,7 +6,7 @@ grep -q disk /sys/power/state || {
 	echo "this kernel cannot hibernate"
 	exit 0
 }
-mkswap -q $DISK2
+mkswap $DISK2 >/dev/null
 swapon $DISK2
 refused() {
 	local got
