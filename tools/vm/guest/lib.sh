@@ -272,9 +272,9 @@ random_file() { records fill -r "$(cksum <<<"$1" | cut -c1-6)" "$1" "$2"; }
 # log_much DIRECTORY: several MiB of log. After 2 MiB XFS's mark of the mount is gone.
 log_much() {
 	local i j
-	for ((i = 0; i < 120; i++)); do
+	for ((i = 0; i < 300; i++)); do
 		mkdir "$1/much$BOOT.$i"
-		for ((j = 0; j < 25; j++)); do : >"$1/much$BOOT.$i/$j"; done
+		for ((j = 0; j < 40; j++)); do : >"$1/much$BOOT.$i/$j"; done
 		sync -f "$1"
 	done
 }
