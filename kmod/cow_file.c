@@ -831,7 +831,7 @@ static int unfinish(struct file *file, struct cow_file *cow, const struct dbd_ma
 	if (!ret)
 		ret = vfs_fsync(file, 0);
 	if (!ret)
-		cow->track = (struct cow_track_header){};
+		cow->track = cow->tried = (struct cow_track_header){};
 	return ret;
 }
 

@@ -33,8 +33,9 @@ struct cow_pin;
  * @seqid: of the snapshot it belongs to
  * @uuid: of the series
  * @extents: where it is on the device; constant while pinned
- * @track_lock: guards @track and @block; held across raw I/O on the header
+ * @track_lock: guards @track, @tried and @block; held across raw I/O on the header
  * @track: the tracking header as it is on disk; zeros: none was written
+ * @tried: or this one: writing it failed, which does not tell what is on disk now. Zeros: none
  * @fs_log_start, @fs_log_nr: sectors of the device to watch, as cow_track_use() found them:
  *	see dbd_tracker_watch()
  * @block: a page for I/O on the header, see cow_track.h
@@ -56,7 +57,7 @@ struct cow_file {
 	u8 uuid[COW_UUID_SIZE];
 	struct cow_extents extents;
 	struct mutex track_lock;
-	struct cow_track_header track;
+	struct cow_track_header track, tried;
 	sector_t fs_log_start, fs_log_nr;
 	void *block;
 	char *path;

@@ -51,15 +51,31 @@ static int header_io(struct cow_file *cow, struct block_device *bdev, blk_opf_t 
 	return cow_raw_io(&cow->extents, bdev, opf, 0, &cow->block, 1);
 }
 
-/* Whether the block on disk is the one written last; zeros before there was one. */
+static bool is_same(const struct cow_track_header *a, const struct cow_track_header *b)
+{
+	return !memcmp(a, b, sizeof(*a));
+}
+
+/* Whether the last write of the header failed. */
+static bool in_doubt(const struct cow_file *cow)
+{
+	return cow->tried.magic;
+}
+
+/*
+ * Whether the block on disk is the one written last, or the one whose write failed; zeros before
+ * there was one.
+ */
 static int check_ours(struct cow_file *cow, struct block_device *bdev)
 {
+	const struct cow_track_header *found = header_of(cow->block);
 	int ret = header_io(cow, bdev, REQ_OP_READ);
 
 	if (ret)
 		return ret;
-	if (memcmp(header_of(cow->block), &cow->track, sizeof(cow->track)) ||
-	    memchr_inv(cow->block, 0, COW_TRACK_OFFSET)) {
+	if (in_doubt(cow) && is_same(found, &cow->tried))
+		swap(cow->track, cow->tried);
+	if (memchr_inv(cow->block, 0, COW_TRACK_OFFSET) || !is_same(found, &cow->track)) {
 		dbd_err("the COW file %s is not where it was: something else wrote there",
 			cow->path);
 		return -ESTALE;
@@ -79,8 +95,12 @@ static int write_header(struct cow_file *cow, struct block_device *bdev,
 	to->generation = cpu_to_le64(le64_to_cpu(cow->track.generation) + 1);
 	to->crc = cpu_to_le32(block_crc(cow->block));
 	ret = header_io(cow, bdev, REQ_OP_WRITE | REQ_PREFLUSH | REQ_FUA);
-	if (!ret)
+	if (ret) {
+		cow->tried = *to;
+	} else {
 		cow->track = *to;
+		cow->tried = (struct cow_track_header){};
+	}
 	return ret;
 }
 
@@ -155,9 +175,9 @@ static int clear_flags(struct cow_file *cow, struct block_device *bdev, u32 flag
 	int ret;
 
 	mutex_lock(&cow->track_lock);
+	ret = check_ours(cow, bdev);
 	th = cow->track;
 	th.flags &= ~cpu_to_le32(flags);
-	ret = check_ours(cow, bdev);
 	if (!ret)
 		ret = write_header(cow, bdev, &th);
 	mutex_unlock(&cow->track_lock);
@@ -167,6 +187,16 @@ static int clear_flags(struct cow_file *cow, struct block_device *bdev, u32 flag
 int cow_track_unseal(struct cow_file *cow, struct block_device *bdev)
 {
 	return clear_flags(cow, bdev, COW_TRACK_CLEAN);
+}
+
+bool cow_track_maybe_sealed(struct cow_file *cow)
+{
+	bool ret;
+
+	mutex_lock(&cow->track_lock);
+	ret = in_doubt(cow) && le32_to_cpu(cow->tried.flags) & COW_TRACK_CLEAN;
+	mutex_unlock(&cow->track_lock);
+	return ret;
 }
 
 int cow_track_unlog(struct cow_file *cow, struct block_device *bdev)

@@ -17,7 +17,8 @@
 
 /*
  * All of these do raw I/O only, in process context. But for loading they allocate
- * nothing: writes are held meanwhile.
+ * nothing: writes are held meanwhile. A write of the header that failed may have reached the disk
+ * or not: both are ours.
  * -ESTALE: what is on disk is not ours any more; nothing was written.
  */
 
@@ -34,6 +35,8 @@ int cow_track_save_map(struct cow_file *cow, struct block_device *bdev,
  */
 int cow_track_seal(struct cow_file *cow, struct block_device *bdev, const struct dbd_map *map,
 		   u32 flags);
+/* A seal has failed, and the header on disk may say so nevertheless. */
+bool cow_track_maybe_sealed(struct cow_file *cow);
 /* The header says no longer that the map is complete: durable on return. */
 int cow_track_unseal(struct cow_file *cow, struct block_device *bdev);
 

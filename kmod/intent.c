@@ -14,6 +14,7 @@
 #include "intent.h"
 
 #define LOOK_AHEAD 16u /* regions opened at once for who writes in sequence */
+#define MARK_AGAIN (5 * HZ) /* after the header could not be written */
 #define WORDS_PER_PAGE (COW_INTENT_BITS / BITS_PER_LONG)
 
 static_assert(BITS_PER_LONG == 64);
@@ -56,6 +57,7 @@ struct intent_page {
  * @guarded: see dbd_intent_set_guarded()
  * @paused: nothing is closed
  * @stopped: no log any more
+ * @unmarked: the header speaks of it all the same; guarded by @io_lock
  * @wq: where both are done
  * @commit: writes what is dirty and releases bios
  * @retire: closes what is idle
@@ -81,6 +83,7 @@ struct dbd_intent {
 	bool guarded;
 	bool paused;
 	bool stopped;
+	bool unmarked;
 	struct workqueue_struct *wq;
 	struct work_struct commit;
 	struct delayed_work retire;
@@ -247,6 +250,24 @@ static void open_bits(struct dbd_intent *in, unsigned int nr, const unsigned lon
 		WRITE_ONCE(in->open[i], in->open[i] | bits[i - first]);
 }
 
+/* A predecessor's file is handed back meanwhile, or its header written anew. */
+static void mark_later(struct dbd_intent *in)
+{
+	if (in->unmarked && !in->paused)
+		queue_delayed_work(in->wq, &in->retire, MARK_AGAIN);
+}
+
+/* The header could not be written when the log had failed: it is to speak of no log as soon as it can. */
+static void mark_again(struct dbd_intent *in)
+{
+	int ret = cow_track_unlog(in->o.cow, in->o.bdev);
+
+	if (!ret)
+		dbd_info("datto%u: %s is marked as not logged now", in->o.minor, in->o.cow->path);
+	in->unmarked = ret && ret != -ESTALE;
+	mark_later(in);
+}
+
 /*
  * The header first: who reads the file then does not believe in a log. What passes from here on is
  * not in the predecessor's log either.
@@ -267,6 +288,8 @@ static void fail(struct dbd_intent *in, int error)
 	if (ret)
 		in->o.lost(in->o.arg, ret);
 	WRITE_ONCE(in->stopped, true);
+	in->unmarked = ret && ret != -ESTALE;
+	mark_later(in);
 }
 
 static int commit_page(struct dbd_intent *in, unsigned int nr);
@@ -443,6 +466,8 @@ static void retire_work(struct work_struct *work)
 	mutex_lock(&in->io_lock);
 	for (nr = 0; nr < in->nr_pages && !in->paused && !in->stopped; nr++)
 		retire_page(in, nr);
+	if (in->unmarked && !in->paused)
+		mark_again(in);
 	mutex_unlock(&in->io_lock);
 	commit_dirty(in);
 	if (!in->stopped && !bitmap_empty(in->open, in->nr_regions))
@@ -511,6 +536,7 @@ void dbd_intent_stop(struct dbd_intent *in)
 {
 	mutex_lock(&in->io_lock);
 	WRITE_ONCE(in->stopped, true);
+	in->unmarked = false;
 	mutex_unlock(&in->io_lock);
 	cancel_delayed_work_sync(&in->retire);
 	queue_work(in->wq, &in->commit);

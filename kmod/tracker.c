@@ -403,11 +403,13 @@ int dbd_tracker_seal(struct dbd_tracker *t, struct cow_file *cow)
 	dbd_tracker_close(t);
 	if (!t->sealed)
 		ret = READ_ONCE(*t->error) ?: save(t, cow);
+	t->cow = cow;
 	if (ret) {
+		/* Taken back before anything passes. */
+		WRITE_ONCE(t->sealed, cow_track_maybe_sealed(cow));
 		dbd_tracker_open(t);
 		return ret;
 	}
-	t->cow = cow;
 	t->disclaimed = false;
 	WRITE_ONCE(t->sealed, true);
 	mutex_unlock(&t->gate_lock);

@@ -2,9 +2,11 @@
 /*
  * A disk with a volatile write cache, and what a power cut may leave of it.
  *
- *   powerdisk serve DEVICE BYTES LOG     makes DEVICE (/dev/nbdN) an empty disk in memory, until SIGTERM. What
- *                                        changes it goes to LOG, in the order in which the disk was told; but
- *                                        what is to be durable (FUA) when it is
+ *   powerdisk serve DEVICE BYTES LOG [FAULTS]
+ *       makes DEVICE (/dev/nbdN) an empty disk in memory, until SIGTERM. What changes it goes to LOG, in the order
+ *       in which the disk was told; but what is to be durable (FUA) when it is. Of that, a write to blocks in the
+ *       file FAULTS fails: "refuse START COUNT" lines; with "land" it is done, fails all the same, and FAULTS is
+ *       removed
  *   powerdisk entries LOG                how many there are by now
  *   powerdisk cut LOG FIRST LAST SEED RUNS DEVICE
  *       writes to DEVICE what may be on the disk when the power goes between entries FIRST and LAST, and
@@ -104,10 +106,10 @@ int main(int argc, char **argv)
 	struct log log;
 	uint64_t first, last;
 
-	if (!strcmp(command, "serve") && argc == 5)
-		return serve_disk(argv[2], number(argv[3]), argv[4]);
+	if (!strcmp(command, "serve") && (argc == 5 || argc == 6))
+		return serve_disk(argv[2], number(argv[3]), argv[4], argc == 6 ? argv[5] : "");
 	if (argc < 3 || (strcmp(command, "entries") && argc < 7)) {
-		fputs("usage: powerdisk serve DEVICE BYTES LOG | entries LOG | cut LOG FIRST LAST SEED RUNS DEVICE | "
+		fputs("usage: powerdisk serve DEVICE BYTES LOG [FAULTS] | entries LOG | cut LOG FIRST LAST SEED RUNS DEVICE | "
 		      "order LOG FIRST LAST RUNS BYTES [NEXT]\n", stderr);
 		return 2;
 	}

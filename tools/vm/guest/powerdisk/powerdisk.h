@@ -29,7 +29,7 @@ struct log load(const char *name);
 /* A byte for each block, 1 for those in the file's "start count" lines. */
 uint8_t *read_runs(const char *name, uint64_t blocks);
 
-int serve_disk(const char *device, uint64_t bytes, const char *log);
+int serve_disk(const char *device, uint64_t bytes, const char *log, const char *faults);
 int cut(const struct log *log, uint64_t first, uint64_t last, uint64_t seed, const char *runs,
 	const char *device);
 /* @next_runs: of the COW file that a transition goes on to; NULL: there is none. */

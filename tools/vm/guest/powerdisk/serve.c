@@ -38,6 +38,7 @@ struct disk {
 	uint64_t size;
 	struct slow slow[MAX_SLOW];
 	uint64_t begun, done; /* of those */
+	const char *faults;
 };
 
 static int nbd;
@@ -85,9 +86,9 @@ static void note(int log, uint64_t type, uint64_t at, uint64_t bytes, const void
 		put(log, data, bytes);
 }
 
-static void answer(struct disk *d, const struct nbd_request *request)
+static void answer(struct disk *d, const struct nbd_request *request, uint32_t error)
 {
-	struct nbd_reply reply = { .magic = htobe32(NBD_REPLY_MAGIC) };
+	struct nbd_reply reply = { .magic = htobe32(NBD_REPLY_MAGIC), .error = htobe32(error) };
 
 	memcpy(&reply.handle, &request->handle, sizeof(reply.handle));
 	put(d->sock, &reply, sizeof(reply));
@@ -101,15 +102,41 @@ static uint64_t now(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
+enum fault { NONE, REFUSE, LAND };
+
+/* What the file says of a write that is to be durable. */
+static enum fault fault_of(const struct disk *d, uint64_t at, uint64_t bytes)
+{
+	FILE *f = fopen(d->faults, "r");
+	enum fault found = NONE, fault;
+	uint64_t start, count;
+	char word[8];
+
+	if (!f)
+		return NONE;
+	while (fscanf(f, "%7s %" SCNu64 " %" SCNu64, word, &start, &count) == 3) {
+		fault = strcmp(word, "land") ? REFUSE : LAND;
+		if (at < (start + count) * BLOCK && start * BLOCK < at + bytes)
+			found = fault;
+	}
+	fclose(f);
+	if (found == LAND)
+		unlink(d->faults);
+	return found;
+}
+
 /* The oldest that is slow is on the disk. */
 static void finish(struct disk *d)
 {
 	struct slow *slow = &d->slow[d->done++ % MAX_SLOW];
 	uint64_t at = be64toh(slow->request.from), bytes = be32toh(slow->request.len);
+	enum fault fault = fault_of(d, at, bytes);
 
-	memcpy(d->content + at, slow->data, bytes);
-	note(d->log, FUA, at, bytes, slow->data);
-	answer(d, &slow->request);
+	if (fault != REFUSE) {
+		memcpy(d->content + at, slow->data, bytes);
+		note(d->log, FUA, at, bytes, slow->data);
+	}
+	answer(d, &slow->request, fault == NONE ? 0 : EIO);
 	free(slow->data);
 }
 
@@ -179,7 +206,7 @@ static int serve_one(struct disk *d)
 	case NBD_CMD_DISC:
 		return 0;
 	}
-	answer(d, &request);
+	answer(d, &request, 0);
 	if ((type & 0xffff) == NBD_CMD_READ)
 		put(d->sock, d->content + at, bytes);
 	return 1;
@@ -198,9 +225,9 @@ static void attach(int sock, uint64_t size)
 	ioctl(nbd, NBD_CLEAR_SOCK);
 }
 
-int serve_disk(const char *device, uint64_t size, const char *log)
+int serve_disk(const char *device, uint64_t size, const char *log, const char *faults)
 {
-	struct disk d = { .size = size, .content = memory(size) };
+	struct disk d = { .size = size, .content = memory(size), .faults = faults };
 	int socks[2], status;
 	pid_t child;
 
