@@ -1,18 +1,33 @@
-# What the write-intent log costs: random direct writes of 4 KiB to a file on a tracked ext4, with the log
-# and without, in alternating rounds; regions that are in the log by now, and the first write to each, apart.
+# What the write-intent log costs: random direct writes of 4 KiB to a file on a tracked file system, with the log
+# and without, in alternating rounds; regions that are in the log by now, and the first write to each, apart. And files
+# created, each 100 of them synced: that fills the file system's own log, whose head is noted in the COW file.
 #
-#   npm run bench:log -- [--kernel NAME] [--env ROUNDS=6] [--env SECONDS_EACH=5]
+#   npm run bench:log -- [--kernel NAME] [--env FS=xfs] [--env ROUNDS=6] [--env SECONDS_EACH=5]
 #
 # Prints the medians over all rounds, and how the log compares to none.
 set -Eeuo pipefail
 . /share/guest/lib.sh
-FS=ext4 MIB=256 rounds=${ROUNDS:-6} seconds=${SECONDS_EACH:-5}
+FS=${FS:-ext4} MIB=256 rounds=${ROUNDS:-6} seconds=${SECONDS_EACH:-5}
 
 # measure LOG NAME ARGUMENT...
 measure() {
 	local log=$1 name=$2
 	shift 2
 	echo "$name $log $(latency "$@" -r $RANDOM $MNT/data)" | tee -a results
+}
+
+# metadata LOG
+metadata() {
+	local begin end i j n=0 directory=$MNT/files
+	mkdir $directory
+	begin=$EPOCHREALTIME
+	for ((i = 0; i < 20; i++)); do
+		for ((j = 0; j < 100; j++)); do : >$directory/$((n++)); done
+		sync -f $directory
+	done
+	end=$EPOCHREALTIME
+	echo "metadata $1 $((n * 1000000 / (${end/./} - ${begin/./})))" | tee -a results
+	rm -r $directory
 }
 
 round() {
@@ -24,6 +39,7 @@ round() {
 	measure $log first-touch-32 -q 32 -f $((MIB / 2)) -n $((MIB / 2))
 	measure $log steady-1 -t $seconds
 	measure $log steady-32 -q 32 -t $seconds
+	metadata $log
 	expect_ok dattoctl destroy 0 >&2
 }
 
@@ -45,12 +61,14 @@ done
 umount $MNT
 unload_module
 printf '\n%-32s%12s%12s%10s\n' "medians of $rounds rounds" "no log" "log" "ratio"
+# compare NAME COLUMN WHAT
+compare() {
+	awk -v what="$1 $3" -v off="$(of $1 N $2)" -v on="$(of $1 Y $2)" \
+		'BEGIN { printf "%-32s%12.0f%12.0f%10.3f\n", what, off, on, on / off }'
+}
 for name in first-touch-1 first-touch-32 steady-1 steady-32; do
-	column=3
-	for what in "writes a second" "mean latency, us" "99th percentile, us"; do
-		off=$(of $name N $column) on=$(of $name Y $column)
-		awk -v what="$name ${what}" -v off="$off" -v on="$on" \
-			'BEGIN { printf "%-32s%12.0f%12.0f%10.3f\n", what, off, on, on / off }'
-		column=$((column + 1))
-	done
+	compare $name 3 "writes a second"
+	compare $name 4 "mean latency, us"
+	compare $name 5 "99th percentile, us"
 done
+compare metadata 3 "files a second"

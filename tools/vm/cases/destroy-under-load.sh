@@ -5,9 +5,9 @@
 
 random_file $MNT/a 32
 random_file $MNT/b 32
-records write -m buffered -t 300 -r 51 $MNT/a 32 &
-records write -m direct -t 300 -b 1024 -r 52 $MNT/b 32 &
-records write -m mmap -t 300 -r 53 $MNT/c 32 &
+background records write -m buffered -t 3000 -r 51 $MNT/a 32
+background records write -m direct -t 3000 -b 1024 -r 52 $MNT/b 32
+background records write -m mmap -t 3000 -r 53 $MNT/c 32
 # Readers make some of the calls busy; those are then tried again.
 again() {
 	local out until=$((SECONDS + 60))
@@ -38,6 +38,5 @@ kill $reader
 wait_for 5 unload_module
 load_module
 expect_untouched
-pkill -x records
-wait_for 10 eval '! pgrep -x records >/dev/null'
+end_background
 for f in a b; do records verify $MNT/$f; done

@@ -9,8 +9,8 @@ random_file $MNT/a 48
 random_file $MNT/b 48
 sync
 # All the time, across the transitions too.
-records write -m buffered -t 300 -b 64 -r 31 $MNT/a 48 &
-records write -m direct -t 300 -b 512 -r 32 $MNT/b 48 &
+background records write -m buffered -t 3000 -b 64 -r 31 $MNT/a 48
+background records write -m direct -t 3000 -b 512 -r 32 $MNT/b 48
 
 # Once saved, blocks are a map too: changes in snapshot mode are seen as well as those after it.
 expect_ok dattoctl setup $DISK1 $MNT/cow1 0 160
@@ -38,3 +38,5 @@ say "and the last snapshot is still exact"
 hash_dev /dev/datto0 /tmp/again
 expect_same -x /tmp/own3.runs /tmp/hash3 /tmp/again
 expect_ok dattoctl destroy 0
+end_background
+for f in a b; do records verify $MNT/$f; done

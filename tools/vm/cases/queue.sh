@@ -26,10 +26,8 @@ limit=$(cat $queue/max_sectors_kb)
 	done
 ) &
 changer=$!
-records write -m direct -b 512 -t 300 -r 1 $MNT/a 24 >/dev/null &
-a=$!
-records write -m $(uring_or_direct) -b 64 -t 300 -r 2 $MNT/b 24 >/dev/null &
-b=$!
+background records write -m direct -b 512 -t 3000 -r 1 $MNT/a 24
+background records write -m $(uring_or_direct) -b 64 -t 3000 -r 2 $MNT/b 24
 for round in 1 2 3; do
 	expect_ok dattoctl setup $DISK1 $MNT/cow1 0 64
 	blkcmp extents $MNT/cow1 >/tmp/own
@@ -43,8 +41,9 @@ for round in 1 2 3; do
 	expect_ok dattoctl destroy 0
 	rm $MNT/cow1
 done
-kill $changer $a $b
-wait $changer $a $b || true
+kill $changer
+wait $changer
+end_background
 echo "$(cat /tmp/changes) changes of the queue"
 [ "$(cat /tmp/changes)" -gt 20 ] || fail "the queue was hardly changed"
 echo $limit >$queue/max_sectors_kb

@@ -1,6 +1,6 @@
 # Each allocation of each call fails in turn, then allocations and our own I/O at random under load: a call
 # is refused and changes nothing, or succeeds; the origin's I/O never fails; a snapshot is exact or fails;
-# the map has every change. The short form tries one allocation of fifty. STRESS_CALLS says which calls,
+# the map has every change. The short form tries one allocation of 400. STRESS_CALLS says which calls,
 # "random" being the second part, and STRESS_SHARE=K/N that only allocations n with n % N == K are tried.
 # kernels: debug-*
 # disks: 160M 64M
@@ -15,7 +15,7 @@ fault=/sys/kernel/debug
 injected=0 refusals=0 rounds=0 failures=0 faults=0
 bytes=$(dev_bytes $DISK1)
 
-if [ $STRESS_SECONDS -lt 100 ]; then share=$((STRESS_SEED % 50))/50; else share=0/1; fi
+if [ $STRESS_SECONDS -lt 100 ]; then share=$((STRESS_SEED % 400))/400; else share=0/1; fi
 share=${STRESS_SHARE:-$share}
 shares=${share#*/} share=${share%/*}
 echo "calls: ${STRESS_CALLS:-all}; allocations n with n % $shares = $share"

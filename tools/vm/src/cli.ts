@@ -9,7 +9,7 @@ import { buildGuestTools, buildModule, driver, type ModuleSource } from './kmod.
 import { note } from './log.js';
 import { matrixTable } from './matrix.js';
 import { repoRoot, toolRoot } from './paths.js';
-import { ensureRootFs } from './rootfs.js';
+import { ensureRootFs, hasRootFs } from './rootfs.js';
 import { type CaseResult, reportLine, runCases } from './runner.js';
 import { runScript } from './script.js';
 import { parseSize } from './size.js';
@@ -26,9 +26,10 @@ const USAGE = `usage:
              [--keep DIR]                             what it leaves in ./keep
   cli.ts fixtures [--kernel NAME]                     COW files for packages/cow-format, by the real driver
   cli.ts shell  [--kernel NAME] [--disk SIZE]...      a shell in a VM
-  cli.ts test   [--kernel NAME]... [--case GLOB]... [--jobs N] [--report FILE] [--quick]
+  cli.ts test   [--kernel NAME]... [--case GLOB]... [--jobs N] [--report FILE] [--quick] [--if-built]
                                                       --jobs: how many VMs at a time (default: one more
-                                                      than there are cores); --quick: without the slow ones
+                                                      than there are cores); --quick: without the slow ones;
+                                                      --if-built: not on kernels that would have to be built
   cli.ts matrix [--kernel NAME]... [--case GLOB]... [--jobs N] [--report FILE]
                                                       all cases on all kernels, those of stress only when
                                                       named; FILE.json and the table FILE.md
@@ -56,6 +57,7 @@ async function main(): Promise<number> {
       report: { type: 'string' },
       quick: { type: 'boolean', default: false },
       tools: { type: 'boolean', default: false },
+      'if-built': { type: 'boolean', default: false },
       shell: { type: 'boolean', default: false },
       suite: { type: 'string', multiple: true },
       seed: { type: 'string' },
@@ -115,7 +117,7 @@ async function main(): Promise<number> {
       });
     case 'test':
       return test(
-        kernels,
+        values['if-built'] ? await onlyBuilt(kernels) : kernels,
         select(values.case, values.quick),
         wholeNumber('jobs', values.jobs, 1),
         values.report,
@@ -157,6 +159,15 @@ function select(patterns: readonly string[] = [], quick: boolean): Case[] {
   return cases;
 }
 
+async function onlyBuilt(names: readonly string[]): Promise<string[]> {
+  const built: string[] = [];
+  for (const name of names) {
+    if (hasRootFs(await loadKernel(name))) built.push(name);
+    else process.stdout.write(`left out: ${name}, which this machine has not built\n`);
+  }
+  return built;
+}
+
 async function test(
   kernels: readonly string[],
   cases: readonly Case[],
@@ -165,6 +176,7 @@ async function test(
   table = false,
 ): Promise<number> {
   const all: CaseResult[] = [];
+  if (report !== undefined) writeReport(report, all, table);
   for (const name of kernels) {
     all.push(...(await testOn(name, cases, jobs)));
     // After each kernel, so that a run that is ended leaves what it found out.

@@ -60,15 +60,17 @@ export interface RootFs {
   readonly initramfs: string;
 }
 
-/** Returns the kernel's root file system, building it if this machine has none yet. */
-export async function ensureRootFs(kernel: Kernel): Promise<RootFs> {
-  const packages = [...COMMON_PACKAGES, ...kernel.packages].sort();
-  const key = createHash('sha256')
+function packagesOf(kernel: Kernel): string[] {
+  return [...COMMON_PACKAGES, ...kernel.packages].sort();
+}
+
+function keyOf(kernel: Kernel): string {
+  return createHash('sha256')
     .update(
       JSON.stringify([
         RECIPE,
         kernel.suite,
-        packages,
+        packagesOf(kernel),
         LEFT_OUT,
         String(kernel.version),
         ...(kernel.source === undefined ? [] : [SOURCE_RECIPE, kernel.source]),
@@ -76,17 +78,30 @@ export async function ensureRootFs(kernel: Kernel): Promise<RootFs> {
     )
     .digest('hex')
     .slice(0, 12);
-  const dir = join(cacheRoot, 'rootfs', `${kernel.name}-${key}`);
+}
+
+function dirOf(kernel: Kernel): string {
+  return join(cacheRoot, 'rootfs', `${kernel.name}-${keyOf(kernel)}`);
+}
+
+/** Whether this machine has it already. */
+export function hasRootFs(kernel: Kernel): boolean {
+  return existsSync(dirOf(kernel));
+}
+
+/** Returns the kernel's root file system, building it if this machine has none yet. */
+export async function ensureRootFs(kernel: Kernel): Promise<RootFs> {
+  const dir = dirOf(kernel);
   if (!existsSync(dir)) {
     await withLock(
       dir,
       async () => {
-        if (!existsSync(dir)) await build(kernel, packages, dir);
+        if (!existsSync(dir)) await build(kernel, packagesOf(kernel), dir);
       },
       () => note(`another run is building the root file system of ${kernel.name}: waiting for it`),
     );
   }
-  return describe(kernel, key, dir);
+  return describe(kernel, keyOf(kernel), dir);
 }
 
 async function build(kernel: Kernel, packages: readonly string[], dir: string): Promise<void> {
