@@ -308,6 +308,13 @@ only_ours() {
 		# It counts down.
 		echo $ENOUGH >$fault/$kind/times
 	done
+	# A write of the origin's that was held is sent by the driver, but not its own.
+	local bounds
+	mapfile -t bounds < <(grep -F '[dattobd]' /proc/kallsyms | sort |
+		awk 'found { print $1; exit } $3 == "dbd_target_send" { print $1; found = 1 }')
+	[ ${#bounds[@]} = 2 ] || fail "no dbd_target_send"
+	echo 0x${bounds[0]} >$fault/fail_make_request/reject-start
+	echo 0x${bounds[1]} >$fault/fail_make_request/reject-end
 }
 
 round() {

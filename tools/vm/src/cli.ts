@@ -13,7 +13,7 @@ import { ensureRootFs, hasRootFs } from './rootfs.js';
 import { type CaseResult, reportLine, runCases } from './runner.js';
 import { runScript } from './script.js';
 import { parseSize } from './size.js';
-import { isStress, stress } from './stress.js';
+import { isStress, passedOn, stress } from './stress.js';
 
 const DEFAULT_KERNEL = 'bookworm-6.1';
 /** A VM emulates on one core, and cases wait a good part of their time. */
@@ -200,6 +200,7 @@ async function testOn(name: string, cases: readonly Case[], jobs: number): Promi
       cases,
       jobs,
       onResult,
+      env: passedOn(),
     });
     note(`logs: ${directory}`);
     return results;

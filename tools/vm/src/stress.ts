@@ -114,7 +114,7 @@ async function checkout(): Promise<string> {
 }
 
 /** Variables that narrow a suite down, for the cases and for the command that repeats one. */
-function passedOn(): Record<string, string> {
+export function passedOn(): Record<string, string> {
   const names = ['STRESS_CALLS', 'STRESS_SHARE'];
   return Object.fromEntries(
     names.flatMap((name) => {
