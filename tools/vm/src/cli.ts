@@ -23,6 +23,7 @@ const USAGE = `usage:
   cli.ts build  [--kernel NAME]... [--tools]          build the module only; a warning fails. --tools: the
                                                       guest's tools too; the last lines say where both are
   cli.ts run    [--kernel NAME] --script FILE [--disk SIZE]... [--timeout S] [--shell] [--quiet] [--env A=B]...
+             [--count-instructions]                   the guest's second is 10^9 of its instructions
              [--keep DIR]                             what it leaves in ./keep
   cli.ts fixtures [--kernel NAME]                     COW files for packages/cow-format, by the real driver
   cli.ts shell  [--kernel NAME] [--disk SIZE]...      a shell in a VM
@@ -52,6 +53,7 @@ async function main(): Promise<number> {
       module: { type: 'string' },
       jobs: { type: 'string', default: String(DEFAULT_JOBS) },
       quiet: { type: 'boolean', default: false },
+      'count-instructions': { type: 'boolean', default: false },
       env: { type: 'string', multiple: true },
       keep: { type: 'string' },
       report: { type: 'string' },
@@ -101,6 +103,7 @@ async function main(): Promise<number> {
         source: moduleSource(values.module),
         ...(values.keep === undefined ? {} : { keep: resolve(values.keep) }),
         quiet: values.quiet,
+        countInstructions: values['count-instructions'],
         env: values.env ?? [],
         shell: values.shell || command === 'shell',
       });

@@ -29,6 +29,8 @@ export interface ScriptRequest {
   readonly env?: readonly string[];
   /** The kernel log is shown only when something is wrong with it. */
   readonly quiet?: boolean;
+  /** See VmOptions. */
+  readonly countInstructions?: boolean;
   /** What the script leaves in ./keep is copied here. */
   readonly keep?: string;
   /** A shell on the terminal after the script, or instead of it. */
@@ -47,6 +49,7 @@ export async function runScript(request: ScriptRequest): Promise<number> {
     disks: request.disks,
     modules: [module],
     tools,
+    countInstructions: request.countInstructions ?? false,
   });
   try {
     note(`booting ${rootFs.version}`);

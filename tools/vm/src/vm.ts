@@ -23,6 +23,8 @@ export interface VmOptions {
   readonly disks: readonly number[];
   /** Host directories that the guest sees read-only, by 9p tag. */
   readonly mounts: Readonly<Record<string, string>>;
+  /** One processor, and the guest's clock goes on by a nanosecond with each of its instructions, whatever the host does meanwhile. */
+  readonly countInstructions?: boolean;
 }
 
 export type JobResult =
@@ -186,7 +188,7 @@ export class Vm {
   }
 
   #arguments(): string[] {
-    const { rootFs, dir, disks, mounts } = this.#options;
+    const { rootFs, dir, disks, mounts, countInstructions } = this.#options;
     const append = [
       'console=ttyS0 panic=-1 quiet mitigations=off log_buf_len=4M random.trust_cpu=on',
       // What is translated serves again where programs lie at the same addresses. A timer that is late because the
@@ -214,10 +216,12 @@ export class Vm {
         '-cpu',
         'max,-erms,-fsrm,-la57',
         '-smp',
-        '2',
+        // Counting, a processor that spins until the other has moved would have the whole of its time slice.
+        countInstructions ? '1' : '2',
         '-m',
         MEMORY,
       ],
+      ...(countInstructions ? ['-icount', 'shift=0'] : []),
       ...['-display', 'none', '-monitor', 'none', '-no-reboot', '-net', 'none'],
       ...[
         '-serial',

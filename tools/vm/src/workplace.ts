@@ -86,6 +86,8 @@ export interface VmSetup {
   readonly disks: readonly number[];
   readonly modules: readonly ModuleBuild[];
   readonly tools: Build;
+  /** See VmOptions. */
+  readonly countInstructions?: boolean;
 }
 
 /** A VM that has the module, the tools, node and the checkout in place; not yet started. */
@@ -95,6 +97,7 @@ export function createVm(workplace: Workplace, name: string, setup: VmSetup): Vm
     dir: join(workplace.dir, name),
     disks: setup.disks,
     mounts: { node: nodeShare(), repo: repoRoot },
+    countInstructions: setup.countInstructions ?? false,
   });
   const guest = join(vm.share, 'guest');
   cpSync(join(toolRoot, 'guest'), guest, { recursive: true });
