@@ -19,6 +19,7 @@
 #include "cow_extents.h"
 #include "cow_layout.h"
 #include "map.h"
+#include "mount_mark.h"
 
 struct cow_pin;
 
@@ -36,8 +37,7 @@ struct cow_pin;
  * @track_lock: guards @track, @tried and @block; held across raw I/O on the header
  * @track: the tracking header as it is on disk; zeros: none was written
  * @tried: or this one: writing it failed, which does not tell what is on disk now. Zeros: none
- * @fs_log_start, @fs_log_nr: sectors of the device to watch, as cow_track_use() found them:
- *	see dbd_tracker_watch()
+ * @watch: what to watch on the device, as cow_track_use() found it: see dbd_tracker_watch()
  * @block: a page for I/O on the header, see cow_track.h
  * @path: relative to the root of its file system, with leading '/'
  * @lock: guards @inode and @owner against the end of the super block
@@ -58,7 +58,7 @@ struct cow_file {
 	struct cow_extents extents;
 	struct mutex track_lock;
 	struct cow_track_header track, tried;
-	sector_t fs_log_start, fs_log_nr;
+	struct dbd_watch watch;
 	void *block;
 	char *path;
 	struct mutex lock;

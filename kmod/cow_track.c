@@ -218,10 +218,34 @@ int cow_track_use(struct cow_file *cow, struct block_device *bdev, u32 flags)
 	memcpy(th.mount_mark, mark.mark, sizeof(th.mount_mark));
 	if (!ret)
 		ret = write_header(cow, bdev, &th);
-	if (!ret) {
-		cow->fs_log_start = mark.log_start;
-		cow->fs_log_nr = mark.log_nr;
-	}
+	if (!ret)
+		cow->watch = mark.watch;
+	mutex_unlock(&cow->track_lock);
+	return ret;
+}
+
+static bool has_log(const struct cow_file *cow)
+{
+	return le32_to_cpu(cow->track.flags) & COW_TRACK_LOG;
+}
+
+int cow_track_note(struct cow_file *cow, struct block_device *bdev)
+{
+	struct dbd_mount_mark mark;
+	struct cow_track_header th;
+	int ret;
+
+	mutex_lock(&cow->track_lock);
+	ret = check_ours(cow, bdev);
+	if (ret || !has_log(cow))
+		goto unlock;
+	ret = dbd_mount_mark_read(bdev, cow->block, &mark);
+	if (ret || !memcmp(cow->track.mount_mark, mark.mark, sizeof(mark.mark)))
+		goto unlock;
+	th = cow->track;
+	memcpy(th.mount_mark, mark.mark, sizeof(th.mount_mark));
+	ret = write_header(cow, bdev, &th);
+unlock:
 	mutex_unlock(&cow->track_lock);
 	return ret;
 }

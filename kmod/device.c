@@ -172,7 +172,7 @@ struct dbd_device *dbd_device_open(const char *bdev, u64 cache, unsigned int min
 	kref_init(&dev->kref);
 	mutex_init(&dev->lock);
 	INIT_DELAYED_WORK(&dev->settle, dbd_device_settle_work);
-	INIT_WORK(&dev->note, dbd_device_note_work);
+	INIT_DELAYED_WORK(&dev->note, dbd_device_note_work);
 	dev->minor = minor;
 	dev->cache = cache;
 	ret = dbd_bdev_open(bdev, &dev->ref);
@@ -237,6 +237,12 @@ void dbd_device_stop(struct dbd_device *dev)
 	dbd_intent_destroy(dev->log);
 	dbd_tracker_destroy(&dev->tracker);
 	dbd_map_free(dev->map);
+}
+
+void dbd_device_end_work(struct dbd_device *dev)
+{
+	cancel_delayed_work_sync(&dev->settle);
+	cancel_delayed_work_sync(&dev->note);
 }
 
 static void table_set(unsigned int minor, struct dbd_device *dev)
@@ -310,7 +316,7 @@ static int start_unverified(struct dbd_device *dev)
 		goto free_snap;
 	dbd_tracker_start(&dev->tracker, track);
 	dbd_target_drain(&dev->tracker.target);
-	ret = dbd_mount_mark_read(dev->ref.bdev, dev->cow->block, &dev->origin.mount);
+	ret = dbd_mount_mark_trace(dev->ref.bdev, dev->cow->block, &dev->origin.mount);
 	dbd_tracker_await_mark(&dev->tracker, dev->origin.mount.log_start,
 			       dev->origin.mount.log_nr);
 	if (!ret)
@@ -390,8 +396,7 @@ static void device_end(struct dbd_device *dev, void (*end_cow)(struct cow_file *
 	dbd_device_stop(dev);
 	end_cow(dev->cow);
 	mutex_unlock(&dev->lock);
-	cancel_delayed_work_sync(&dev->settle);
-	cancel_work_sync(&dev->note);
+	dbd_device_end_work(dev);
 	dbd_device_put(dev);
 	if (held)
 		module_put(THIS_MODULE);

@@ -76,7 +76,7 @@ struct dbd_device {
 	u64 reserved;
 	struct dbd_tracker tracker;
 	struct delayed_work settle;
-	struct work_struct note;
+	struct delayed_work note;
 };
 
 enum dbd_state { /* the interface's state bits, as they may combine */
@@ -126,6 +126,8 @@ void dbd_device_publish(struct dbd_device *dev, struct super_block *sb);
  * it goes after the last chance of the unmount callback.
  */
 void dbd_device_stop(struct dbd_device *dev);
+/* No worker has the device in hand any more, nor will; it is dead and not locked. */
+void dbd_device_end_work(struct dbd_device *dev);
 
 enum dbd_event {
 	EV_DESTROY,

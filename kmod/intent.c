@@ -57,6 +57,7 @@ struct intent_page {
  * @guarded: see dbd_intent_set_guarded()
  * @paused: nothing is closed
  * @stopped: no log any more
+ * @failing: from before the header is told that it is not used any more until @stopped
  * @unmarked: the header speaks of it all the same; guarded by @io_lock
  * @wq: where both are done
  * @commit: writes what is dirty and releases bios
@@ -82,6 +83,7 @@ struct dbd_intent {
 	bool formatted;
 	bool guarded;
 	bool paused;
+	bool failing;
 	bool stopped;
 	bool unmarked;
 	struct workqueue_struct *wq;
@@ -254,7 +256,7 @@ static void open_bits(struct dbd_intent *in, unsigned int nr, const unsigned lon
 static void mark_later(struct dbd_intent *in)
 {
 	if (in->unmarked && !in->paused)
-		queue_delayed_work(in->wq, &in->retire, MARK_AGAIN);
+		mod_delayed_work(in->wq, &in->retire, MARK_AGAIN);
 }
 
 /* The header could not be written when the log had failed: it is to speak of no log as soon as it can. */
@@ -276,6 +278,7 @@ static void fail(struct dbd_intent *in, int error)
 {
 	int ret;
 
+	WRITE_ONCE(in->failing, true);
 	if (in->also) {
 		mutex_lock_nested(&in->also->io_lock, SINGLE_DEPTH_NESTING);
 		if (!in->also->stopped)
@@ -488,11 +491,14 @@ int dbd_intent_clear(struct dbd_intent *in)
 	mutex_lock(&in->io_lock);
 	bitmap_zero(in->open, in->nr_regions);
 	bitmap_zero(in->recent, in->nr_regions);
-	for (nr = 0; !ret && nr < in->nr_pages; nr++) {
+	for (nr = 0; nr < in->nr_pages; nr++) {
 		spin_lock_irq(&in->lock);
 		memset(in->pages[nr].block, 0, COW_BLOCK_SIZE);
 		in->pages[nr].dirty = false;
-		/* Should this fail, the map is to be durable before another one is written. */
+		/*
+		 * Should this fail, all pages are empty here nevertheless: none of their regions is open. On disk they may
+		 * have more. The map is to be durable before another one is written.
+		 */
 		in->pages[nr].flush = true;
 		spin_unlock_irq(&in->lock);
 		for (n = in->formatted ? 1 : 2; !ret && n; n--) {
@@ -545,7 +551,15 @@ void dbd_intent_stop(struct dbd_intent *in)
 
 bool dbd_intent_stopped(const struct dbd_intent *in)
 {
-	return READ_ONCE(in->stopped);
+	return READ_ONCE(in->stopped) || READ_ONCE(in->failing);
+}
+
+void dbd_intent_unmark(struct dbd_intent *in)
+{
+	mutex_lock(&in->io_lock);
+	in->unmarked = true;
+	mark_later(in);
+	mutex_unlock(&in->io_lock);
 }
 
 static void free_intent(struct dbd_intent *in)

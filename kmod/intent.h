@@ -98,6 +98,8 @@ void dbd_intent_resume(struct dbd_intent *in, const struct dbd_map *map);
 void dbd_intent_stop(struct dbd_intent *in);
 /* It was, or could not be written. */
 bool dbd_intent_stopped(const struct dbd_intent *in);
+/* It could not be written, and the header speaks of it: to be written again, until it does not. */
+void dbd_intent_unmark(struct dbd_intent *in);
 
 /*
  * Sets in @map all blocks of the regions in the log of @cow, as it is on disk. *@nr:

@@ -81,8 +81,15 @@ static u64 be64_at(const u8 *block, unsigned int at)
 #define EXT_JOURNAL_START 0x1c /* its block; 0: the journal is empty */
 #define EXT_JOURNAL_SB_SIZE 1024u
 
-/* In the mark: "ext", the UUID, what the super block says of mounts, the journal's sequence. */
+/* In the mark: "ext", the UUID, what the super block says of mounts, the journal's sequence and start. */
 #define EXT_MARK_SEQUENCE 32
+#define EXT_MARK_START 36
+static_assert(EXT_MARK_START + sizeof(u32) == COW_MOUNT_MARK_SIZE);
+
+/* Of the journal are traced at most so many bytes, so many at a time. */
+#define EXT_TRACE_BYTES (16u << 20)
+#define EXT_WINDOW_ORDER PAGE_ALLOC_COSTLY_ORDER
+#define EXT_WINDOW_BYTES (PAGE_SIZE << EXT_WINDOW_ORDER)
 
 static bool is_ext(const u8 *block)
 {
@@ -102,20 +109,29 @@ struct ext_journal {
 	u8 *block; /* a page */
 	u32 block_size;
 	u8 root[EXT_INODE_BLOCKS];
+	/* Blocks that are one behind the other, found last. */
+	u64 run_physical;
+	u32 run_first, run_nr;
+	/* Blocks on the device that are in @window, which is NULL as long as nothing is traced. */
+	struct page *window;
+	u64 window_first, window_nr;
 };
+
+static bool is_on_device(const struct ext_journal *j, u64 nr)
+{
+	return nr && nr < div_u64(bdev_nr_bytes(j->bdev), j->block_size);
+}
 
 static int read_ext_block(const struct ext_journal *j, u64 nr)
 {
-	u64 bytes = bdev_nr_bytes(j->bdev);
-
-	if (!nr || nr >= div_u64(bytes, j->block_size))
+	if (!is_on_device(j, nr))
 		return -EUCLEAN;
 	return cow_raw_read(j->bdev, nr * j->block_size, virt_to_page(j->block),
 			    min_t(u32, j->block_size, PAGE_SIZE));
 }
 
-/* Where the journal's block @nr is, by the inode's tree of extents. */
-static int find_in_extents(const struct ext_journal *j, u32 nr, u64 *physical)
+/* Where the journal's block @nr is, and those behind it, by the inode's tree of extents. */
+static int find_in_extents(struct ext_journal *j, u32 nr)
 {
 	u32 size = sizeof(j->root), i, depth = EXT_EXTENT_DEPTH_MAX + 1;
 	const u8 *node = j->root;
@@ -138,7 +154,9 @@ static int find_in_extents(const struct ext_journal *j, u32 nr, u64 *physical)
 		if (!depth) {
 			if (le16_at(e, 4) > EXT_EXTENT_LEN_MAX || nr - first >= le16_at(e, 4))
 				return -EUCLEAN;
-			*physical = ((u64)le16_at(e, 6) << 32 | le32_at(e, 8)) + nr - first;
+			j->run_first = first;
+			j->run_nr = le16_at(e, 4);
+			j->run_physical = (u64)le16_at(e, 6) << 32 | le32_at(e, 8);
 			return 0;
 		}
 		ret = read_ext_block(j, (u64)le16_at(e, 8) << 32 | le32_at(e, 4));
@@ -150,94 +168,158 @@ static int find_in_extents(const struct ext_journal *j, u32 nr, u64 *physical)
 }
 
 /* By the inode's block numbers, as ext3 has them. */
-static int find_in_blocks(const struct ext_journal *j, u32 nr, u64 *physical)
+static int find_in_blocks(struct ext_journal *j, u32 nr)
 {
 	u32 per_block = j->block_size / 4, below = 1;
+	u64 physical;
 	int ret;
 
 	if (j->block_size > PAGE_SIZE)
 		return -EUCLEAN;
+	j->run_first = nr;
+	j->run_nr = 1;
 	if (nr < EXT_DIRECT_BLOCKS) {
-		*physical = le32_at(j->root, nr * 4);
+		j->run_physical = le32_at(j->root, nr * 4);
 		return 0;
 	}
 	nr -= EXT_DIRECT_BLOCKS;
 	if (nr < per_block) {
-		*physical = le32_at(j->root, EXT_DIRECT_BLOCKS * 4);
+		physical = le32_at(j->root, EXT_DIRECT_BLOCKS * 4);
 	} else {
 		nr -= per_block;
-		*physical = le32_at(j->root, (EXT_DIRECT_BLOCKS + 1) * 4);
+		physical = le32_at(j->root, (EXT_DIRECT_BLOCKS + 1) * 4);
 		below = per_block;
 	}
 	if (nr / below >= per_block)
 		return -EUCLEAN;
 	for (; below; nr %= below, below /= per_block) {
-		ret = read_ext_block(j, *physical);
+		ret = read_ext_block(j, physical);
 		if (ret)
 			return ret;
-		*physical = le32_at(j->block, nr / below * 4);
+		physical = le32_at(j->block, nr / below * 4);
 	}
+	j->run_physical = physical;
 	return 0;
 }
 
-static int read_journal(const struct ext_journal *j, u32 nr)
+/* Where the journal's block @nr is on the device. May use @j's block. */
+static int find_journal(struct ext_journal *j, u32 nr, u64 *physical)
 {
-	u64 physical;
-	int ret = le16_at(j->root, 0) == EXT_EXTENT_MAGIC ? find_in_extents(j, nr, &physical) :
-							    find_in_blocks(j, nr, &physical);
+	int ret = 0;
 
-	return ret ?: read_ext_block(j, physical);
+	if (nr - j->run_first >= j->run_nr)
+		ret = le16_at(j->root, 0) == EXT_EXTENT_MAGIC ? find_in_extents(j, nr) :
+								find_in_blocks(j, nr);
+	*physical = j->run_physical + nr - j->run_first;
+	return ret;
 }
 
-static bool ends_transaction(const u8 *block, u32 sequence)
+static int read_journal_sb(struct ext_journal *j, u64 *physical)
 {
-	return be32_at(block, 0) == EXT_JOURNAL_MAGIC &&
-	       be32_at(block, EXT_JOURNAL_BLOCK_TYPE) == EXT_JOURNAL_COMMIT &&
-	       be32_at(block, EXT_JOURNAL_BLOCK_SEQUENCE) == sequence;
+	int ret = find_journal(j, 0, physical) ?: read_ext_block(j, *physical);
+
+	return ret ?: be32_at(j->block, 0) == EXT_JOURNAL_MAGIC ? 0 : -EUCLEAN;
 }
 
-static int read_journal_sb(const struct ext_journal *j)
+/* A block of the journal in the window, which ends with it when it was not there. */
+static int look_at_journal(struct ext_journal *j, u32 nr, const u8 **block)
 {
-	return read_journal(j, 0) ?: be32_at(j->block, 0) == EXT_JOURNAL_MAGIC ? 0 : -EUCLEAN;
+	u64 physical, n;
+	int ret = find_journal(j, nr, &physical);
+
+	if (ret)
+		return ret;
+	if (physical - j->window_first >= j->window_nr) {
+		n = clamp_t(u64, EXT_WINDOW_BYTES / j->block_size, 1, nr - j->run_first + 1);
+		j->window_nr = 0;
+		j->window_first = physical + 1 - n;
+		if (!is_on_device(j, j->window_first) || !is_on_device(j, physical))
+			return -EUCLEAN;
+		ret = cow_raw_read(j->bdev, j->window_first * j->block_size, j->window,
+				   min_t(u64, n * j->block_size, EXT_WINDOW_BYTES));
+		if (ret)
+			return ret;
+		j->window_nr = n;
+	}
+	*block = (u8 *)page_address(j->window) + (physical - j->window_first) * j->block_size;
+	return 0;
 }
 
 /*
- * After a recovery the journal is begun anew, and a mount may commit to it and empty it before the super block
- * counts that mount, or, read-only, ends without counting it. A crash in between leaves what recovery wrote in place,
- * and nothing that would be recovered once more. Such a journal leaves out a number: in another one
- * the transaction before ends where the oldest one begins. Of an empty one that cannot be told.
+ * Whether the block, the next one towards the past, is as transactions that follow each other leave it.
+ * @oldest: the first one whose end was seen; @begun: one was. Data is not taken for anything else: the journal
+ * alters what looks so.
  */
-static int read_ext_journal(const struct ext_journal *j, struct dbd_mount_mark *m)
+static bool goes_on(const u8 *block, u32 *oldest, bool *begun)
 {
-	u32 sequence, start, before;
-	int ret = read_journal_sb(j);
+	bool is_data = be32_at(block, 0) != EXT_JOURNAL_MAGIC;
+	u32 sequence = be32_at(block, EXT_JOURNAL_BLOCK_SEQUENCE);
+
+	if (!is_data && be32_at(block, EXT_JOURNAL_BLOCK_TYPE) == EXT_JOURNAL_COMMIT) {
+		*begun = true;
+		return sequence == --*oldest;
+	}
+	return *begun && (is_data || sequence == *oldest);
+}
+
+/* From the oldest transaction, whose first block is @start, backwards. The super block is in @j's block. */
+static int trace_journal(struct ext_journal *j, u32 start, u32 *oldest)
+{
+	u32 first = be32_at(j->block, EXT_JOURNAL_FIRST);
+	u32 end = be32_at(j->block, EXT_JOURNAL_BLOCKS_NR);
+	u32 left, found = *oldest;
+	bool begun = false;
+	const u8 *block;
+	int ret = 0;
+
+	if (!first || start < first || start >= end)
+		return -EUCLEAN;
+	left = min(end - first, EXT_TRACE_BYTES / j->block_size);
+	while (left--) {
+		start = (start == first ? end : start) - 1;
+		ret = look_at_journal(j, start, &block);
+		if (ret || !goes_on(block, &found, &begun))
+			break;
+		*oldest = found;
+		cond_resched();
+	}
+	return ret;
+}
+
+static int read_ext_journal(struct ext_journal *j, struct dbd_mount_mark *m)
+{
+	u32 sequence, start;
+	u64 physical;
+	int ret = read_journal_sb(j, &physical);
 
 	if (ret)
 		return ret;
 	sequence = be32_at(j->block, EXT_JOURNAL_SEQUENCE);
 	start = be32_at(j->block, EXT_JOURNAL_START);
-	before = (start == be32_at(j->block, EXT_JOURNAL_FIRST) ?
-		  be32_at(j->block, EXT_JOURNAL_BLOCKS_NR) : start) - 1;
 	memcpy(m->mark + EXT_MARK_SEQUENCE, &sequence, sizeof(sequence));
-	m->recovered = true;
-	if (!start)
-		return 0;
-	ret = read_journal(j, before);
-	m->recovered = !ends_transaction(j->block, sequence - 1);
-	return ret;
+	memcpy(m->mark + EXT_MARK_START, &start, sizeof(start));
+	m->watch = (struct dbd_watch){
+		.start = (physical * j->block_size) >> SECTOR_SHIFT,
+		.nr = j->block_size >> SECTOR_SHIFT,
+		.limit = 1,
+	};
+	m->oldest = sequence;
+	return j->window && start ? trace_journal(j, start, &m->oldest) : 0;
 }
 
 /* From the super block in @block, which is where its blocks are read to. False: it is not on the device. */
 static bool find_ext_journal(struct block_device *bdev, u8 *block, struct ext_journal *j)
 {
-	j->bdev = bdev;
-	j->block = block;
-	j->block_size = 1024u << min(le32_at(block, EXT_LOG_BLOCK_SIZE), 6u);
+	*j = (struct ext_journal){
+		.bdev = bdev,
+		.block = block,
+		.block_size = 1024u << min(le32_at(block, EXT_LOG_BLOCK_SIZE), 6u),
+	};
 	memcpy(j->root, block + EXT_JOURNAL_BLOCKS, sizeof(j->root));
 	return le32_at(block, EXT_JOURNAL_INODE) && block[EXT_JOURNAL_BACKUP] == 1;
 }
 
-static int ext_mark(struct block_device *bdev, u8 *block, struct dbd_mount_mark *m)
+static int ext_mark(struct block_device *bdev, u8 *block, bool trace, struct dbd_mount_mark *m)
 {
 	u32 features = le32_at(block, EXT_FEATURE_COMPAT);
 	struct ext_journal j;
@@ -252,8 +334,16 @@ static int ext_mark(struct block_device *bdev, u8 *block, struct dbd_mount_mark 
 	m->in_use = ext_in_use(block);
 	/* A second recovery of fast commits need not write all that the first one did. */
 	if ((features & (EXT_HAS_JOURNAL | EXT_FAST_COMMIT)) == EXT_HAS_JOURNAL &&
-	    find_ext_journal(bdev, block, &j))
+	    find_ext_journal(bdev, block, &j)) {
+		if (trace) {
+			j.window = alloc_pages(GFP_KERNEL | __GFP_COMP, EXT_WINDOW_ORDER);
+			if (!j.window)
+				return -ENOMEM;
+		}
 		ret = read_ext_journal(&j, m);
+		if (trace)
+			__free_pages(j.window, EXT_WINDOW_ORDER);
+	}
 	if (ret != -EUCLEAN)
 		return ret;
 	m->unknown = "whether the file system was mounted or repaired since cannot be told: the device has no journal of it, or one with fast commits";
@@ -264,12 +354,13 @@ static int ext_mark(struct block_device *bdev, u8 *block, struct dbd_mount_mark 
 static int ext_rest(struct block_device *bdev, u8 *block, struct dbd_rest_mark *m)
 {
 	struct ext_journal j;
+	u64 physical;
 	int ret;
 
 	if (!(le32_at(block, EXT_FEATURE_COMPAT) & EXT_HAS_JOURNAL) ||
 	    !find_ext_journal(bdev, block, &j))
 		return 0;
-	ret = read_journal_sb(&j);
+	ret = read_journal_sb(&j, &physical);
 	if (!ret)
 		m->crc = crc32_le(m->crc, block, EXT_JOURNAL_SB_SIZE);
 	return ret == -EUCLEAN ? 0 : ret;
@@ -314,7 +405,8 @@ static int ext_rest(struct block_device *bdev, u8 *block, struct dbd_rest_mark *
 
 #define XFS_LOGGED_MAX 2048u /* sectors between the last note and a crash */
 #define XFS_FREE_MIN (2 * XFS_LOGGED_MAX) /* when noted: another mount's mark reaches far enough */
-static_assert(XFS_LOGGED_MAX > DBD_NOTE_SECTORS);
+#define XFS_NOTE_SECTORS 512u
+static_assert(XFS_LOGGED_MAX > XFS_NOTE_SECTORS);
 static_assert(XFS_MARK_HEAD + sizeof(u32) == COW_MOUNT_MARK_SIZE);
 
 #define SECTORS_PER_PAGE (PAGE_SIZE >> SECTOR_SHIFT)
@@ -484,7 +576,12 @@ static int xfs_mark(struct block_device *bdev, const u8 *block, struct dbd_mount
 		return 0;
 	m->log_start = log.start >> SECTOR_SHIFT;
 	m->log_nr = log.nr;
-	log.page = alloc_page(GFP_KERNEL);
+	m->watch = (struct dbd_watch){
+		.start = m->log_start,
+		.nr = m->log_nr,
+		.limit = XFS_NOTE_SECTORS,
+	};
+	log.page = alloc_page(GFP_NOIO); /* no write may pass now */
 	if (!log.page)
 		return -ENOMEM;
 	ret = read_log(&log, m->mark, &m->in_use);
@@ -504,7 +601,7 @@ static int xfs_rest_log(struct block_device *bdev, const u8 *block, struct dbd_r
 
 	if (!find_xfs_log(bdev, block, &log))
 		return 0;
-	log.page = alloc_page(GFP_KERNEL);
+	log.page = alloc_page(GFP_NOIO); /* no write may pass now */
 	if (!log.page)
 		return -ENOMEM;
 	ret = find_head(&log, &end.head, &end.cycle);
@@ -559,7 +656,7 @@ static int xfs_rest(struct block_device *bdev, void *block, struct dbd_rest_mark
 	return ret;
 }
 
-int dbd_mount_mark_read(struct block_device *bdev, void *block, struct dbd_mount_mark *m)
+static int read_mark(struct block_device *bdev, void *block, bool trace, struct dbd_mount_mark *m)
 {
 	int ret = cow_raw_read(bdev, 0, virt_to_page(block), COW_BLOCK_SIZE);
 
@@ -567,19 +664,41 @@ int dbd_mount_mark_read(struct block_device *bdev, void *block, struct dbd_mount
 	if (ret)
 		return ret;
 	if (is_ext(block))
-		return ext_mark(bdev, block, m);
+		return ext_mark(bdev, block, trace, m);
 	return is_xfs(block) ? xfs_mark(bdev, block, m) : 0;
 }
 
+int dbd_mount_mark_read(struct block_device *bdev, void *block, struct dbd_mount_mark *m)
+{
+	return read_mark(bdev, block, false, m);
+}
+
+int dbd_mount_mark_trace(struct block_device *bdev, void *block, struct dbd_mount_mark *m)
+{
+	return read_mark(bdev, block, true, m);
+}
+
+/*
+ * A mount that recovers the journal writes to the disk, may clean up orphans with transactions of its own and write
+ * them back too, all before the super block counts it, or, read-only, without its ever being
+ * counted. What it wrote is not recovered once more after another crash. It leaves out a number: the last transaction
+ * recovered and two is the first of its own; or, of an empty journal, the one noted and one.
+ *
+ * So all is well if the oldest transaction is still the one that was noted, or the next: all since
+ * are recovered once more. Else those from the noted one on have to be there, without a gap. An
+ * empty journal, then or now, has nothing to go by.
+ */
 static bool same_ext_mount(const u8 *noted, const struct dbd_mount_mark *found)
 {
-	u32 then, now;
+	u32 then, now, then_start, start;
 
 	memcpy(&then, noted + EXT_MARK_SEQUENCE, sizeof(then));
+	memcpy(&then_start, noted + EXT_MARK_START, sizeof(then_start));
 	memcpy(&now, found->mark + EXT_MARK_SEQUENCE, sizeof(now));
-	/* None was committed since it was noted, or the first one. */
-	return !memcmp(noted, found->mark, EXT_MARK_SEQUENCE) &&
-	       (!found->recovered || now - then <= 1);
+	memcpy(&start, found->mark + EXT_MARK_START, sizeof(start));
+	if (memcmp(noted, found->mark, EXT_MARK_SEQUENCE))
+		return false;
+	return now - then <= 1 || (then_start && start && now - then <= now - found->oldest);
 }
 
 /* The mount that was noted may have logged so much since that its empty records are gone. */

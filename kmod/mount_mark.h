@@ -7,29 +7,41 @@
 
 #include "cow_layout.h"
 
-/* Sectors that may be written to the log before the mark is to be noted anew. */
-#define DBD_NOTE_SECTORS 512u
+/**
+ * struct dbd_watch - when the mark is to be noted anew
+ * @start, @nr: when these sectors were written to; nr 0: never
+ * @limit: when so many of them were. 1: each time, as soon as that write is done
+ */
+struct dbd_watch {
+	sector_t start, nr;
+	unsigned int limit;
+};
 
 /**
  * struct dbd_mount_mark - that record
  * @mark: of the file system and of its last mount. On XFS all mounts count, but
  *	when much was logged since, that part is zero
  * @in_use: it was not unmounted, nor repaired, since it was mounted last
- * @recovered: its journal may be as a recovery leaves it: empty, or it does not go on
- *	where another transaction ended
+ * @oldest: ext4, when traced: from this one on the journal has all transactions before its oldest,
+ *	one behind the other
  * @unknown: it cannot be told what happened since, and why; NULL: it can
  * @log_start, @log_nr: sectors of the log, which a mount writes first of all, and marks by
  *	that; nr 0: it does not
+ * @watch: while the file system is mounted
  */
 struct dbd_mount_mark {
 	u8 mark[COW_MOUNT_MARK_SIZE];
-	bool in_use, recovered;
+	bool in_use;
+	u32 oldest;
 	const char *unknown;
 	sector_t log_start, log_nr;
+	struct dbd_watch watch;
 };
 
 /* Process context. @block: a page to read into. A file system not known has no mark. */
 int dbd_mount_mark_read(struct block_device *bdev, void *block, struct dbd_mount_mark *m);
+/* The same of one that is not mounted, to compare with what was noted. Allocates. */
+int dbd_mount_mark_trace(struct block_device *bdev, void *block, struct dbd_mount_mark *m);
 
 /* Whether @found, in a file system in use, can be of the mount whose mark is @noted. */
 bool dbd_mount_mark_same(const u8 *noted, const struct dbd_mount_mark *found);

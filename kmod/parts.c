@@ -67,10 +67,13 @@ int dbd_device_claim_log(struct dbd_device *dev, struct cow_file *cow, struct db
 		return 0;
 	ret = cow_track_use(cow, dev->ref.bdev, COW_TRACK_LOG | flags);
 	/* It may have failed meanwhile, and said so in the header before. */
-	if (!ret && dbd_intent_stopped(log))
+	if (!ret && dbd_intent_stopped(log)) {
 		ret = cow_track_unlog(cow, dev->ref.bdev);
+		if (ret)
+			dbd_intent_unmark(log);
+	}
 	if (!ret)
-		dbd_tracker_watch(&dev->tracker, cow->fs_log_start, cow->fs_log_nr);
+		dbd_tracker_watch(&dev->tracker, &cow->watch);
 	return ret;
 }
 
@@ -109,6 +112,7 @@ void dbd_parts_install(struct dbd_device *dev, struct snap_parts *p, struct cow_
 {
 	dev->snap = p->snap;
 	dev->log = p->log;
+	dev->tracker.disclaimed = false; /* that was the predecessor */
 	mutex_lock(&dbd_view_lock);
 	dev->map = p->map;
 	dev->cow = cow;

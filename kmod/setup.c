@@ -151,6 +151,11 @@ static int newcomer_start(struct newcomer *n)
 /* Undoes whatever was done. Not frozen. */
 static void newcomer_drop(struct newcomer *n)
 {
+	if (n->dev) {
+		mutex_lock(&n->dev->lock);
+		n->dev->dead = true;
+		mutex_unlock(&n->dev->lock);
+	}
 	if (n->started) {
 		dbd_device_stop(n->dev);
 		cow_remove(n->cow);
@@ -160,8 +165,10 @@ static void newcomer_drop(struct newcomer *n)
 		dbd_tracker_destroy(&n->dev->tracker);
 		cow_remove(n->cow);
 	}
-	if (n->dev)
+	if (n->dev) {
+		dbd_device_end_work(n->dev);
 		dbd_device_put(n->dev);
+	}
 }
 
 static void newcomer_work(struct work_struct *work)
@@ -195,7 +202,7 @@ static int newcomer_start_next(struct newcomer *all, unsigned int i)
 		return newcomer_start(n);
 	INIT_WORK(&n->work, newcomer_work);
 	init_completion(&n->tried);
-	queue_work(system_unbound_wq, &n->work);
+	queue_work(system_dfl_wq, &n->work);
 	late = !wait_for_completion_timeout(&n->tried, FREEZE_SECONDS * HZ);
 	if (late)
 		thaw_started(all, i);

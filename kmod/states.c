@@ -19,6 +19,14 @@
 
 #define SETTLE_DELAY HZ /* from the last write to the seal */
 
+/*
+ * Of a write that is to be noted when it is done it is only known when it begins: it is looked
+ * at soon, and again and again until it was long ago.
+ */
+#define NOTE_DELAY (HZ / 20)
+#define NOTE_AGAIN HZ
+#define NOTE_SETTLED (5 * HZ)
+
 static void device_fail(struct dbd_device *dev, int error, const char *why)
 {
 	if (cmpxchg(&dev->error, 0, error) == 0) {
@@ -114,7 +122,7 @@ void dbd_device_unmounted(void *owner)
 
 void dbd_device_settle(struct dbd_device *dev)
 {
-	mod_delayed_work(system_unbound_wq, &dev->settle, SETTLE_DELAY + 1);
+	mod_delayed_work(system_dfl_wq, &dev->settle, SETTLE_DELAY + 1);
 }
 
 void dbd_device_settle_work(struct work_struct *work)
@@ -154,27 +162,51 @@ static u32 track_mode(const struct dbd_device *dev)
 	return dev->snapshot ? COW_TRACK_SNAPSHOT : 0;
 }
 
+static void warn_unnoted(const struct dbd_device *dev, int error)
+{
+	dbd_warn("%s: a crash will cost the map: %s cannot be written: %d", dev->path,
+		 dev->cow->path, error);
+}
+
 void dbd_device_note_mount(struct dbd_device *dev)
 {
 	int ret = dbd_device_claim_log(dev, dev->cow, dev->log, track_mode(dev));
 
 	if (ret)
-		dbd_warn("%s: a crash will cost the map: %s cannot be written: %d", dev->path,
-			 dev->cow->path, ret);
+		warn_unnoted(dev, ret);
+}
+
+static bool notes_each(const struct dbd_tracker *tracker)
+{
+	return tracker->watch.limit == 1;
+}
+
+static void note_later(struct dbd_device *dev, unsigned long delay)
+{
+	queue_delayed_work(system_dfl_wq, &dev->note, delay);
 }
 
 void dbd_device_logged(struct dbd_tracker *tracker)
 {
-	queue_work(system_unbound_wq, &container_of(tracker, struct dbd_device, tracker)->note);
+	note_later(container_of(tracker, struct dbd_device, tracker),
+		   notes_each(tracker) ? NOTE_DELAY : 0);
 }
 
 void dbd_device_note_work(struct work_struct *work)
 {
-	struct dbd_device *dev = container_of(work, struct dbd_device, note);
+	struct dbd_device *dev = container_of(to_delayed_work(work), struct dbd_device, note);
+	unsigned long begin = jiffies;
+	int ret;
 
 	mutex_lock(&dev->lock);
-	if (!dev->dead && READ_ONCE(dev->active))
-		dbd_device_note_mount(dev);
+	if (!dev->dead && READ_ONCE(dev->active)) {
+		ret = cow_track_note(dev->cow, dev->ref.bdev);
+		if (ret)
+			warn_unnoted(dev, ret);
+		if (notes_each(&dev->tracker) &&
+		    time_before(begin, READ_ONCE(dev->tracker.watch_last) + NOTE_SETTLED))
+			note_later(dev, NOTE_AGAIN);
+	}
 	mutex_unlock(&dev->lock);
 }
 

@@ -5,7 +5,6 @@
 
 #include "cow_track.h"
 #include "dbd.h"
-#include "mount_mark.h"
 #include "tracker.h"
 
 static struct dbd_tracker *tracker_of(struct dbd_target *t)
@@ -50,10 +49,12 @@ static bool awaits_mark(struct dbd_tracker *t, sector_t first, sector_t nr)
 
 static void watch_log(struct dbd_tracker *t, sector_t first, sector_t nr)
 {
-	sector_t log_nr = smp_load_acquire(&t->watch_nr); /* as in dbd_tracker_watch() */
+	sector_t watch_nr = smp_load_acquire(&t->watch.nr); /* as in dbd_tracker_watch() */
 
-	if (!log_nr || first >= t->watch_start + log_nr || first + nr <= t->watch_start ||
-	    atomic_add_return(nr, &t->watched) < DBD_NOTE_SECTORS)
+	if (!watch_nr || first >= t->watch.start + watch_nr || first + nr <= t->watch.start)
+		return;
+	WRITE_ONCE(t->watch_last, jiffies);
+	if (atomic_add_return(nr, &t->watched) < t->watch.limit)
 		return;
 	atomic_set(&t->watched, 0);
 	t->logged(t);
@@ -221,12 +222,15 @@ static struct dbd_snap *snap_of(struct dbd_tracker *t)
 	return snap;
 }
 
+/* NULL as well when the tracker was stopped: an unmount may come later. */
 static struct dbd_intent *log_of(struct dbd_tracker *t)
 {
 	struct dbd_intent *log;
+	struct dbd_track *track;
 
 	rcu_read_lock();
-	log = rcu_dereference(t->track)->log;
+	track = rcu_dereference(t->track);
+	log = track ? track->log : NULL;
 	rcu_read_unlock();
 	return log;
 }
@@ -344,12 +348,19 @@ void dbd_tracker_await_mark(struct dbd_tracker *t, sector_t start, sector_t nr)
 	smp_store_release(&t->log_nr, nr); /* as in awaits_mark() */
 }
 
-void dbd_tracker_watch(struct dbd_tracker *t, sector_t start, sector_t nr)
+void dbd_tracker_watch(struct dbd_tracker *t, const struct dbd_watch *watch)
 {
+	bool first = watch->nr && !t->watch.nr;
+
 	atomic_set(&t->watched, 0);
 	/* Only ever set to one and the same. */
-	t->watch_start = start;
-	smp_store_release(&t->watch_nr, nr); /* as in watch_log() */
+	t->watch.start = watch->start;
+	t->watch.limit = watch->limit;
+	smp_store_release(&t->watch.nr, watch->nr); /* as in watch_log() */
+	if (!first)
+		return;
+	WRITE_ONCE(t->watch_last, jiffies);
+	t->logged(t);
 }
 
 void dbd_tracker_close(struct dbd_tracker *t)
@@ -380,13 +391,16 @@ static int save(struct dbd_tracker *t, struct cow_file *cow)
 {
 	struct dbd_track *track = rcu_dereference_protected(t->track,
 							    lockdep_is_held(&t->gate_lock));
-	bool with_log = track->log && !dbd_intent_stopped(track->log);
-	u32 flags = (track->snap ? COW_TRACK_SNAPSHOT : 0) | (with_log ? COW_TRACK_LOG : 0);
+	u32 flags = track->snap ? COW_TRACK_SNAPSHOT : 0;
+	bool with_log;
 	int ret = 0;
 
-	/* Two writes of one block of the map may end in any order. */
+	/* Two writes of one block of the map may end in any order; and it may fail until then. */
 	if (track->log)
 		dbd_intent_rest(track->log);
+	with_log = track->log && !dbd_intent_stopped(track->log);
+	if (with_log)
+		flags |= COW_TRACK_LOG;
 	if (track->snap)
 		ret = cow_index_flush(&track->snap->index);
 	if (!ret)
@@ -529,12 +543,15 @@ void dbd_tracker_start(struct dbd_tracker *t, struct dbd_track *track)
 
 void dbd_tracker_stop(struct dbd_tracker *t)
 {
+	struct dbd_track *track = rcu_dereference_protected(t->track, true);
+
 	dbd_target_disarm(&t->target);
 	dbd_target_wait_held(&t->target); /* what is held opens the gate */
 	flush_work(&t->open_work);
 	stop_log(t);
-	kfree(rcu_dereference_protected(t->track, true));
 	RCU_INIT_POINTER(t->track, NULL);
+	dbd_target_sync(&t->target);
+	kfree(track);
 }
 
 void dbd_tracker_publish(struct dbd_tracker *t, struct dbd_track *track)

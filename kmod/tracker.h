@@ -21,6 +21,7 @@
 #include "intent.h"
 #include "intercept.h"
 #include "map.h"
+#include "mount_mark.h"
 
 /* What the probe sees. @snap NULL: only mark. @log NULL: a crash costs the map. */
 struct dbd_track {
@@ -47,6 +48,8 @@ struct dbd_track {
  * @last_write: jiffies, of writes seen while guarded
  * @log_start, @log_nr: see dbd_tracker_await_mark(); nr 0: not, or not any more
  * @marked: there was a write to them
+ * @watch, @watched, @watch_last: see dbd_tracker_watch(); sectors written of those since the
+ *	last call, and when, in jiffies
  * @disclaimed: its COW file cannot be taken up any more; the device's lock
  * @unsealed: called when the first write has taken a seal back; may be NULL
  * @wq: where the gate is opened
@@ -71,8 +74,9 @@ struct dbd_tracker {
 	bool disclaimed;
 	void (*unsealed)(struct dbd_tracker *t);
 	void (*logged)(struct dbd_tracker *t);
-	sector_t watch_start, watch_nr;
+	struct dbd_watch watch;
 	atomic_t watched;
+	unsigned long watch_last;
 	struct workqueue_struct *wq;
 	struct work_struct open_work;
 };
@@ -97,11 +101,11 @@ void dbd_tracker_start(struct dbd_tracker *t, struct dbd_track *track);
  */
 void dbd_tracker_await_mark(struct dbd_tracker *t, sector_t start, sector_t nr);
 /*
- * ->logged is called, in any context, each time when DBD_NOTE_SECTORS more were written to these
- * sectors, since the mark of a mount was noted last: which is now. @nr 0: no more. Not before this
- * was called for the first time, nor after dbd_tracker_stop().
+ * The mark of a mount was noted just now. ->logged is called, in any context, each time when what
+ * @watch says was written since; and at once when this is called for the first time, as such a write may have
+ * been before. Not after dbd_tracker_stop().
  */
-void dbd_tracker_watch(struct dbd_tracker *t, sector_t start, sector_t nr);
+void dbd_tracker_watch(struct dbd_tracker *t, const struct dbd_watch *watch);
 /*
  * Ends that; nothing is held when it returns. Frees what was published. A seal
  * stays.

@@ -267,6 +267,10 @@ static inline struct dentry *dbd_lookup_child(struct dentry *parent, const char 
 #endif
 }
 
+#if !DBD_HAVE_SYSTEM_DFL_WQ
+#define system_dfl_wq system_unbound_wq
+#endif
+
 #if !DBD_HAVE_MEMZERO_PAGE
 static inline void memzero_page(struct page *page, size_t offset, size_t len)
 {
