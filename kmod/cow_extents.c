@@ -138,7 +138,7 @@ int cow_extents_read(struct cow_extents *ext, struct inode *inode, u64 size)
 		return (int)scratch;
 	while (!ret && extents_end(ext) < size) {
 		ret = extents_read_batch(ext, inode, size, (void __user *)scratch);
-		if (!ret && fatal_signal_pending(current))
+		if (!ret && extents_end(ext) < size && fatal_signal_pending(current))
 			ret = -EINTR;
 	}
 	vm_munmap(scratch, bytes);
@@ -188,11 +188,15 @@ void cow_extents_cut(struct cow_extents *ext, u64 size)
 
 u32 cow_extents_crc(const struct cow_extents *ext, u64 size)
 {
+	const struct cow_extent *list;
+	unsigned int i, nr;
 	u32 crc = ~0u;
-	unsigned int i;
 
-	for (i = 0; i < ext->nr && ext->list[i].logical < size; i++) {
-		const struct cow_extent *e = &ext->list[i];
+	rcu_read_lock();
+	nr = smp_load_acquire(&ext->nr); /* as in cow_extents_map() */
+	list = READ_ONCE(ext->list);
+	for (i = 0; i < nr && list[i].logical < size; i++) {
+		const struct cow_extent *e = &list[i];
 		__le64 place[] = {
 			cpu_to_le64(e->logical),
 			cpu_to_le64(e->physical),
@@ -201,6 +205,7 @@ u32 cow_extents_crc(const struct cow_extents *ext, u64 size)
 
 		crc = crc32_le(crc, (const void *)place, sizeof(place));
 	}
+	rcu_read_unlock();
 	return crc;
 }
 

@@ -23,6 +23,7 @@
 #include <linux/statfs.h>
 
 #include "cow_file.h"
+#include "cow_track.h"
 #include "dbd.h"
 
 #define COW_INODE_FLAGS (S_SWAPFILE | S_IMMUTABLE)
@@ -715,10 +716,11 @@ static void fill_index_block(__le64 *entries, const struct dbd_map *map, u64 fir
 }
 
 /* Writes the index blocks that are not zero; the others read as zeros already. */
-static int write_index(struct file *file, const struct dbd_map *map)
+static int write_index(struct file *file, struct cow_file *cow, const struct dbd_map *map)
 {
 	__le64 *buf = kvmalloc(FINISH_BUF_BLOCKS * COW_BLOCK_SIZE, GFP_KERNEL);
 	u64 nr = map->nr_blocks, block = dbd_map_next_set(map, 0, nr);
+	unsigned long noted = jiffies;
 	int ret = 0;
 
 	if (!buf)
@@ -736,6 +738,11 @@ static int write_index(struct file *file, const struct dbd_map *map)
 			 block < min(first + (n + 1) * COW_ENTRIES_PER_BLOCK, nr));
 		ret = cow_file_write(file, buf, n * COW_BLOCK_SIZE, COW_BLOCK_SIZE + first * 8);
 		cond_resched();
+		if (time_before(jiffies, noted + HZ))
+			continue;
+		/* It counts until its header is written. What this fails for will fail the rest as well. */
+		cow_track_note(cow, file_inode(file)->i_sb->s_bdev);
+		noted = jiffies;
 	}
 	kvfree(buf);
 	return ret;
@@ -802,7 +809,7 @@ static int with_file(struct cow_file *cow, const struct dbd_map *map, struct vfs
 
 static int finish_index(struct file *file, struct cow_file *cow, const struct dbd_map *map)
 {
-	int ret = write_index(file, map);
+	int ret = write_index(file, cow, map);
 
 	return ret ?: vfs_fsync(file, 0);
 }

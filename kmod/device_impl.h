@@ -37,6 +37,8 @@
  * @origin: of an unverified device: see cow_track_load()
  * @next: of one that is to be taken up by its record, whose path @cow has: path of the
  *	second record, or empty; else NULL
+ * @resolved: @cow is what the record led to
+ * @taken: what is in @cow was, or may have been, changed for the present mount
  * @cow: present COW file (also view lock)
  * @map: changes since the snapshot (also view lock)
  * @log: that of @map in @cow; NULL: none
@@ -66,6 +68,7 @@ struct dbd_device {
 	struct dbd_why why;
 	struct dbd_found_marks origin;
 	char *next;
+	bool resolved, taken;
 	struct cow_file *cow;
 	struct dbd_map *map;
 	struct dbd_intent *log;

@@ -542,6 +542,7 @@ void dbd_intent_stop(struct dbd_intent *in)
 {
 	mutex_lock(&in->io_lock);
 	WRITE_ONCE(in->stopped, true);
+	WRITE_ONCE(in->paused, false); /* there is no predecessor any more, or it is this */
 	in->unmarked = false;
 	mutex_unlock(&in->io_lock);
 	cancel_delayed_work_sync(&in->retire);

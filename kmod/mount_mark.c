@@ -86,10 +86,10 @@ static u64 be64_at(const u8 *block, unsigned int at)
 #define EXT_MARK_START 36
 static_assert(EXT_MARK_START + sizeof(u32) == COW_MOUNT_MARK_SIZE);
 
-/* Of the journal are traced at most so many bytes, so many at a time. */
-#define EXT_TRACE_BYTES (16u << 20)
-#define EXT_WINDOW_ORDER PAGE_ALLOC_COSTLY_ORDER
-#define EXT_WINDOW_BYTES (PAGE_SIZE << EXT_WINDOW_ORDER)
+/* Of the journal are traced at most so many bytes, so many at a time: backwards, which a disk likes only in large steps. */
+#define EXT_TRACE_BYTES (64u << 20)
+#define EXT_WINDOW_BYTES (512u << 10)
+#define EXT_WINDOW_BYTES_MIN (PAGE_SIZE << PAGE_ALLOC_COSTLY_ORDER)
 
 static bool is_ext(const u8 *block)
 {
@@ -114,6 +114,7 @@ struct ext_journal {
 	u32 run_first, run_nr;
 	/* Blocks on the device that are in @window, which is NULL as long as nothing is traced. */
 	struct page *window;
+	u32 window_bytes;
 	u64 window_first, window_nr;
 };
 
@@ -230,13 +231,13 @@ static int look_at_journal(struct ext_journal *j, u32 nr, const u8 **block)
 	if (ret)
 		return ret;
 	if (physical - j->window_first >= j->window_nr) {
-		n = clamp_t(u64, EXT_WINDOW_BYTES / j->block_size, 1, nr - j->run_first + 1);
+		n = clamp_t(u64, j->window_bytes / j->block_size, 1, nr - j->run_first + 1);
 		j->window_nr = 0;
 		j->window_first = physical + 1 - n;
 		if (!is_on_device(j, j->window_first) || !is_on_device(j, physical))
 			return -EUCLEAN;
 		ret = cow_raw_read(j->bdev, j->window_first * j->block_size, j->window,
-				   min_t(u64, n * j->block_size, EXT_WINDOW_BYTES));
+				   min_t(u64, n * j->block_size, j->window_bytes));
 		if (ret)
 			return ret;
 		j->window_nr = n;
@@ -301,6 +302,7 @@ static int read_ext_journal(struct ext_journal *j, struct dbd_mount_mark *m)
 	m->watch = (struct dbd_watch){
 		.start = (physical * j->block_size) >> SECTOR_SHIFT,
 		.nr = j->block_size >> SECTOR_SHIFT,
+		.head = COW_BLOCK_SIZE >> SECTOR_SHIFT, /* the super block: tune2fs */
 		.limit = 1,
 	};
 	m->oldest = sequence;
@@ -319,6 +321,19 @@ static bool find_ext_journal(struct block_device *bdev, u8 *block, struct ext_jo
 	return le32_at(block, EXT_JOURNAL_INODE) && block[EXT_JOURNAL_BACKUP] == 1;
 }
 
+static bool open_window(struct ext_journal *j)
+{
+	gfp_t gfp = GFP_KERNEL | __GFP_COMP;
+
+	j->window_bytes = EXT_WINDOW_BYTES;
+	j->window = alloc_pages(gfp | __GFP_NORETRY | __GFP_NOWARN, get_order(j->window_bytes));
+	if (!j->window) {
+		j->window_bytes = EXT_WINDOW_BYTES_MIN;
+		j->window = alloc_pages(gfp, get_order(j->window_bytes));
+	}
+	return j->window;
+}
+
 static int ext_mark(struct block_device *bdev, u8 *block, bool trace, struct dbd_mount_mark *m)
 {
 	u32 features = le32_at(block, EXT_FEATURE_COMPAT);
@@ -335,14 +350,11 @@ static int ext_mark(struct block_device *bdev, u8 *block, bool trace, struct dbd
 	/* A second recovery of fast commits need not write all that the first one did. */
 	if ((features & (EXT_HAS_JOURNAL | EXT_FAST_COMMIT)) == EXT_HAS_JOURNAL &&
 	    find_ext_journal(bdev, block, &j)) {
-		if (trace) {
-			j.window = alloc_pages(GFP_KERNEL | __GFP_COMP, EXT_WINDOW_ORDER);
-			if (!j.window)
-				return -ENOMEM;
-		}
+		if (trace && !open_window(&j))
+			return -ENOMEM;
 		ret = read_ext_journal(&j, m);
 		if (trace)
-			__free_pages(j.window, EXT_WINDOW_ORDER);
+			__free_pages(j.window, get_order(j.window_bytes));
 	}
 	if (ret != -EUCLEAN)
 		return ret;
@@ -682,23 +694,22 @@ int dbd_mount_mark_trace(struct block_device *bdev, void *block, struct dbd_moun
  * A mount that recovers the journal writes to the disk, may clean up orphans with transactions of its own and write
  * them back too, all before the super block counts it, or, read-only, without its ever being
  * counted. What it wrote is not recovered once more after another crash. It leaves out a number: the last transaction
- * recovered and two is the first of its own; or, of an empty journal, the one noted and one.
+ * recovered and two is the first of its own; or, of an empty journal, what that had for the next, and one.
  *
- * So all is well if the oldest transaction is still the one that was noted, or the next: all since
- * are recovered once more. Else those from the noted one on have to be there, without a gap. An
- * empty journal, then or now, has nothing to go by.
+ * So all is well if the oldest transaction is still the one that was noted, committed or not: all since
+ * are recovered once more. Else those from that one on have to be there, without a gap. An empty
+ * journal has nothing to go by.
  */
 static bool same_ext_mount(const u8 *noted, const struct dbd_mount_mark *found)
 {
-	u32 then, now, then_start, start;
+	u32 then, now, start;
 
 	memcpy(&then, noted + EXT_MARK_SEQUENCE, sizeof(then));
-	memcpy(&then_start, noted + EXT_MARK_START, sizeof(then_start));
 	memcpy(&now, found->mark + EXT_MARK_SEQUENCE, sizeof(now));
 	memcpy(&start, found->mark + EXT_MARK_START, sizeof(start));
 	if (memcmp(noted, found->mark, EXT_MARK_SEQUENCE))
 		return false;
-	return now - then <= 1 || (then_start && start && now - then <= now - found->oldest);
+	return now == then || (start && now - then <= now - found->oldest);
 }
 
 /* The mount that was noted may have logged so much since that its empty records are gone. */

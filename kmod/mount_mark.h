@@ -10,10 +10,12 @@
 /**
  * struct dbd_watch - when the mark is to be noted anew
  * @start, @nr: when these sectors were written to; nr 0: never
+ * @head: or so many at the device's beginning
  * @limit: when so many of them were. 1: each time, as soon as that write is done
  */
 struct dbd_watch {
 	sector_t start, nr;
+	unsigned int head;
 	unsigned int limit;
 };
 

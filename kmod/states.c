@@ -9,7 +9,7 @@
  */
 #include <linux/jiffies.h>
 #include <linux/module.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 
 #include "cow_track.h"
 #include "dbd.h"
@@ -181,15 +181,18 @@ static bool notes_each(const struct dbd_tracker *tracker)
 	return tracker->watch.limit == 1;
 }
 
-static void note_later(struct dbd_device *dev, unsigned long delay)
+/* Or sooner, as it was to be. */
+static void note_in(struct dbd_device *dev, unsigned long delay)
 {
-	queue_delayed_work(system_dfl_wq, &dev->note, delay);
+	if (!delayed_work_pending(&dev->note) ||
+	    time_before(jiffies + delay, READ_ONCE(dev->note.timer.expires)))
+		mod_delayed_work(system_dfl_wq, &dev->note, delay);
 }
 
 void dbd_device_logged(struct dbd_tracker *tracker)
 {
-	note_later(container_of(tracker, struct dbd_device, tracker),
-		   notes_each(tracker) ? NOTE_DELAY : 0);
+	note_in(container_of(tracker, struct dbd_device, tracker),
+		notes_each(tracker) ? NOTE_DELAY : 0);
 }
 
 void dbd_device_note_work(struct work_struct *work)
@@ -205,9 +208,18 @@ void dbd_device_note_work(struct work_struct *work)
 			warn_unnoted(dev, ret);
 		if (notes_each(&dev->tracker) &&
 		    time_before(begin, READ_ONCE(dev->tracker.watch_last) + NOTE_SETTLED))
-			note_later(dev, NOTE_AGAIN);
+			note_in(dev, NOTE_AGAIN);
 	}
 	mutex_unlock(&dev->lock);
+}
+
+/*
+ * Whether something failed because this task is being killed, as one may be whose mount took long:
+ * the next call or mount tries again. Nothing that the task does for itself succeeds any more.
+ */
+static bool put_off(int ret)
+{
+	return (ret == -EINTR || ret == -ENOMEM) && fatal_signal_pending(current);
 }
 
 /* Dormant, and mounted again. A failed device as well: its file can be removed then. */
@@ -215,6 +227,8 @@ static void wake(struct dbd_device *dev, struct super_block *sb)
 {
 	int ret = cow_attach(dev->cow, sb);
 
+	if (put_off(ret))
+		return;
 	if (ret) {
 		device_fail(dev, ret, "its COW file is not there as it was");
 		return;
@@ -258,8 +272,12 @@ static int join_loaded(struct dbd_device *dev, const struct cow_loaded *loaded)
 	if (ret)
 		return ret;
 	track = dbd_track_alloc(dev->map, dev->snap, dev->log);
-	if (!track)
+	if (!track) {
+		dbd_intent_destroy(dev->log);
+		dev->log = NULL;
 		return -ENOMEM;
+	}
+	dev->taken = true;
 	/* It is not complete alone any more; nor with the log it had, when there is none now. */
 	if (!dev->log)
 		ret = cow_track_unlog(dev->cow, dev->ref.bdev);
@@ -381,9 +399,16 @@ static int resolve_record(struct dbd_device *dev, struct super_block *sb)
 	return 0;
 }
 
+/* Once resolved the record counts no more: this may be asked again. */
 static int find_file(struct dbd_device *dev, struct super_block *sb)
 {
-	return dev->next ? resolve_record(dev, sb) : cow_attach(dev->cow, sb);
+	int ret;
+
+	if (!dev->next || dev->resolved)
+		return cow_attach(dev->cow, sb);
+	ret = resolve_record(dev, sb);
+	dev->resolved = !ret;
+	return ret;
 }
 
 static void after_crash(struct dbd_device *dev, const struct cow_loaded *loaded)
@@ -399,9 +424,10 @@ static void lay_down(struct dbd_device *dev)
 
 	if (dev->snap)
 		dbd_snap_quiesce(dev->snap);
+	/* Before anything passes that is not logged. */
+	ret = cow_track_give_up(dev->cow, dev->ref.bdev);
 	if (dev->log)
 		dbd_intent_stop(dev->log);
-	ret = cow_track_give_up(dev->cow, dev->ref.bdev);
 	if (ret)
 		dbd_warn("%s: the COW file %s cannot be marked as lost: %d", dev->path,
 			 dev->cow->path, ret);
@@ -417,6 +443,8 @@ static void verify(struct dbd_device *dev, struct super_block *sb)
 	if (READ_ONCE(dev->error))
 		return;
 	ret = find_file(dev, sb);
+	if (put_off(ret))
+		return;
 	if (ret) {
 		device_fail(dev, ret, "its COW file cannot be found");
 		if (dev->snap)
@@ -426,6 +454,10 @@ static void verify(struct dbd_device *dev, struct super_block *sb)
 	ret = dbd_device_check_size(dev, dev->cow->layout.device_bytes);
 	if (!ret)
 		ret = take_up(dev, &loaded);
+	if (put_off(ret) && !dev->taken) {
+		cow_detach(dev->cow);
+		return;
+	}
 	if (ret) {
 		device_fail(dev, ret, "its COW file cannot be taken up");
 		lay_down(dev);
@@ -450,8 +482,9 @@ void dbd_device_follow(struct dbd_device *dev, struct super_block *sb)
 			return; /* a new mount was quicker than the end of the old */
 		WRITE_ONCE(dev->active, false);
 	}
-	if (writable && !current->mm)
-		return; /* finding the file's place needs an address space */
+	/* Finding the file's place needs an address space, and not to be killed meanwhile: see put_off(). */
+	if (writable && (!current->mm || fatal_signal_pending(current)))
+		return;
 	if (dev->unverified) {
 		if (writable)
 			verify(dev, sb);

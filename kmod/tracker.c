@@ -51,7 +51,8 @@ static void watch_log(struct dbd_tracker *t, sector_t first, sector_t nr)
 {
 	sector_t watch_nr = smp_load_acquire(&t->watch.nr); /* as in dbd_tracker_watch() */
 
-	if (!watch_nr || first >= t->watch.start + watch_nr || first + nr <= t->watch.start)
+	if (!watch_nr || (first >= t->watch.head &&
+			  (first >= t->watch.start + watch_nr || first + nr <= t->watch.start)))
 		return;
 	WRITE_ONCE(t->watch_last, jiffies);
 	if (atomic_add_return(nr, &t->watched) < t->watch.limit)
@@ -355,6 +356,7 @@ void dbd_tracker_watch(struct dbd_tracker *t, const struct dbd_watch *watch)
 	atomic_set(&t->watched, 0);
 	/* Only ever set to one and the same. */
 	t->watch.start = watch->start;
+	t->watch.head = watch->head;
 	t->watch.limit = watch->limit;
 	smp_store_release(&t->watch.nr, watch->nr); /* as in watch_log() */
 	if (!first)

@@ -151,7 +151,8 @@ static void return_to_incremental(struct dbd_device *dev, struct predecessor *ol
 				  struct dbd_track *track, struct vfsmount *mnt)
 {
 	/* What was written meanwhile is in the old log only if that has had all that the new one got. */
-	bool logged = old->log && dev->log && !dbd_intent_stopped(dev->log);
+	bool logged = old->log && dev->log && !dbd_intent_stopped(dev->log) &&
+		      !dbd_intent_stopped(old->log);
 	int ret = cow_unfinish(old->cow, mnt);
 
 	if (ret)
@@ -171,8 +172,11 @@ static void return_to_incremental(struct dbd_device *dev, struct predecessor *ol
 	/* Else the old header may speak of a log that lacks what was written meanwhile. */
 	if (!ret || logged)
 		clear_error(dev);
-	if (old->log && !logged)
+	if (old->log && !logged) {
 		dbd_intent_stop(old->log);
+		if (ret)
+			dbd_intent_unmark(old->log);
+	}
 	if (!logged)
 		return;
 	dbd_intent_resume(old->log, dev->map);
@@ -185,7 +189,7 @@ static void return_to_incremental(struct dbd_device *dev, struct predecessor *ol
 /*
  * The predecessor's file and then the new one's, so that at each instant one of
  * them can be taken up after a crash: the old one, with all changes in its log, until
- * its header is written; from just before on the new one.
+ * its header is written; from just before on the new one, whose disk is there by then.
  */
 static int finish_predecessor(struct dbd_device *dev, struct predecessor *old,
 			      struct vfsmount *mnt)
@@ -197,6 +201,9 @@ static int finish_predecessor(struct dbd_device *dev, struct predecessor *old,
 		ret = cow_finish_index(old->cow, old->map, mnt);
 	if (!ret)
 		ret = dbd_device_claim_log(dev, dev->cow, dev->log, COW_TRACK_SNAPSHOT);
+	if (!ret)
+		ret = dbd_device_add_disk(dev);
+	/* Last: a task that is being killed could not take it back. */
 	return ret ?: cow_finish_header(old->cow, old->map, mnt);
 }
 
@@ -240,8 +247,6 @@ static int next_snapshot(struct dbd_device *dev, struct cow_file *cow, struct vf
 	/* The old map is final now: nobody sets bits in it any more. */
 	cow_set_owner(old.cow, NULL, NULL);
 	ret = finish_predecessor(dev, &old, mnt);
-	if (!ret)
-		ret = dbd_device_add_disk(dev);
 	if (ret) {
 		dbd_err("%s: no transition to snapshot: %d", dev->path, ret);
 		return_to_incremental(dev, &old, back, mnt);

@@ -14,9 +14,20 @@ RANDOM=$STRESS_SEED
 modprobe nbd nbds_max=1
 load_module intent_idle_seconds=1
 mode=mount
+
+# each_instant: of the mount after a cut at the end of what was written until now
+each_instant() {
+	last=$(entries)
+	exec 9>&-
+	put_away
+	first=$((last - 1))
+	mount_after_cut 0
+	for ((at = first; at < last; at++)); do one_cut $at $((at + 1)); done
+}
+
+say "transactions in the journal that are not written back: bitmaps and inodes of all groups, and then the orphan's"
 prepare 16
 expect_ok dattoctl trans-inc 0
-# Committed to the journal, and not written back yet: bitmaps and inodes of all groups, and then the orphan's.
 for i in 1 2 3 4 5 6 7 8; do
 	mkdir $MNT/dir$i
 	random_file $MNT/dir$i/file 1
@@ -25,12 +36,16 @@ done
 orphan 0
 mkdir $MNT/last
 sync $MNT/last
-last=$(entries)
-exec 9>&-
-put_away
-first=$((last - 1))
-mount_after_cut 0
-for ((at = first; at < last; at++)); do one_cut $at $((at + 1)); done
+each_instant
+
+say "an empty journal, and an orphan"
+prepare 16
+expect_ok dattoctl trans-inc 0
+orphan 0
+fsfreeze -f $MNT
+fsfreeze -u $MNT
+sleep 2
+each_instant
 modprobe -r nbd
 counted "instants with all in the map" $cuts
 counted "instants refused" $refusals

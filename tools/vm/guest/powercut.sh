@@ -55,6 +55,8 @@ reboot() {
 	# XFS does not record a mount before something changes: a reload after a cut until then is refused.
 	touch $MNT/.dbd
 	sync
+	# Nor is ext4's mount told from another before its first commit was noted.
+	sleep 1
 	first=$(entries)
 }
 
