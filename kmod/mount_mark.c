@@ -263,7 +263,10 @@ static bool goes_on(const u8 *block, u32 *oldest, bool *begun)
 	return *begun && (is_data || sequence == *oldest);
 }
 
-/* From the oldest transaction, whose first block is @start, backwards. The super block is in @j's block. */
+/*
+ * From the oldest transaction, whose first block is @start, backwards. The super block is in @j's block. What cannot
+ * be read is not there.
+ */
 static int trace_journal(struct ext_journal *j, u32 start, u32 *oldest)
 {
 	u32 first = be32_at(j->block, EXT_JOURNAL_FIRST);
@@ -271,20 +274,18 @@ static int trace_journal(struct ext_journal *j, u32 start, u32 *oldest)
 	u32 left, found = *oldest;
 	bool begun = false;
 	const u8 *block;
-	int ret = 0;
 
 	if (!first || start < first || start >= end)
 		return -EUCLEAN;
 	left = min(end - first, EXT_TRACE_BYTES / j->block_size);
 	while (left--) {
 		start = (start == first ? end : start) - 1;
-		ret = look_at_journal(j, start, &block);
-		if (ret || !goes_on(block, &found, &begun))
+		if (look_at_journal(j, start, &block) || !goes_on(block, &found, &begun))
 			break;
 		*oldest = found;
 		cond_resched();
 	}
-	return ret;
+	return 0;
 }
 
 static int read_ext_journal(struct ext_journal *j, struct dbd_mount_mark *m)

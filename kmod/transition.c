@@ -170,7 +170,7 @@ static void return_to_incremental(struct dbd_device *dev, struct predecessor *ol
 	mutex_unlock(&dbd_view_lock);
 	cow_set_owner(old->cow, dev, dbd_device_unmounted);
 	/* Else the old header may speak of a log that lacks what was written meanwhile. */
-	if (!ret || logged)
+	if (!ret || logged || !old->log)
 		clear_error(dev);
 	if (old->log && !logged) {
 		dbd_intent_stop(old->log);
