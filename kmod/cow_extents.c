@@ -5,6 +5,7 @@
  * believed only after one stamped sector of each extent was read back raw.
  */
 #include <linux/bio.h>
+#include <linux/buffer_head.h>
 #include <linux/crc32.h>
 #include <linux/fiemap.h>
 #include <linux/mm.h>
@@ -207,6 +208,21 @@ u32 cow_extents_crc(const struct cow_extents *ext, u64 size)
 	}
 	rcu_read_unlock();
 	return crc;
+}
+
+void cow_extents_await_old(const struct cow_extents *ext, struct super_block *sb, u64 first)
+{
+	u32 size = block_size(sb->s_bdev);
+	unsigned int i;
+
+	for (i = 0; i < ext->nr; i++) {
+		const struct cow_extent *e = &ext->list[i];
+		u64 skip = first > e->logical ? first - e->logical : 0;
+
+		if (skip < e->length)
+			clean_bdev_aliases(sb->s_bdev, (e->physical + skip) / size,
+					   DIV_ROUND_UP_ULL(e->length - skip, size));
+	}
 }
 
 bool cow_extents_overlap(const struct cow_extents *ext, u64 pos, u64 len)

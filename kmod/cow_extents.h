@@ -46,6 +46,11 @@ bool cow_extents_equal(const struct cow_extents *a, const struct cow_extents *b)
 void cow_extents_cut(struct cow_extents *ext, u64 size);
 /* Checksum of the first @size bytes' mapping. */
 u32 cow_extents_crc(const struct cow_extents *ext, u64 size);
+/*
+ * Waits for what the file system still writes to the place of the file's bytes from @first on, as metadata that was
+ * there before: it did not (5.10's jbd2 forgets a freed block without waiting), and it would come after our raw writes.
+ */
+void cow_extents_await_old(const struct cow_extents *ext, struct super_block *sb, u64 first);
 /* Whether device bytes [@pos, @pos + @len) touch an extent. Any context. */
 bool cow_extents_overlap(const struct cow_extents *ext, u64 pos, u64 len);
 

@@ -13,9 +13,11 @@
  */
 #include <linux/cred.h>
 #include <linux/dcache.h>
+#include <linux/exportfs.h>
 #include <linux/falloc.h>
 #include <linux/file.h>
 #include <linux/fsnotify_backend.h>
+#include <linux/magic.h>
 #include <linux/mount.h>
 #include <linux/namei.h>
 #include <linux/sched/signal.h>
@@ -329,6 +331,7 @@ int cow_attach(struct cow_file *cow, struct super_block *sb)
 	struct dentry *dentry;
 	int ret = 0;
 
+	cow->mount_logged = false;
 	mutex_lock(&cow->lock);
 	if (cow->inode && cow->inode->i_sb == sb)
 		ret = 1;
@@ -557,6 +560,8 @@ static int map_file(struct cow_file *cow, struct file *file, struct block_device
 		dbd_err("the COW file %s was moved on disk while it was set up", cow->path);
 		ret = -EAGAIN;
 	}
+	if (!ret)
+		cow_extents_await_old(&cow->extents, file_inode(file)->i_sb, 0);
 out:
 	cow_extents_free(&first);
 	return ret;
@@ -601,6 +606,7 @@ static int fill_file(struct cow_file *cow, struct file *file, struct super_block
 	ret = allocate(file, cow->fsize);
 	if (!ret)
 		ret = vfs_fsync(file, 0);
+	cow->mount_logged = !ret;
 	if (!ret && fatal_signal_pending(current))
 		ret = -EINTR;
 	if (!ret)
@@ -658,29 +664,60 @@ free:
 
 /* ---- finishing ---- */
 
+/* With write access to the file system. */
+static int change(struct cow_hold *hold, struct iattr *attr)
+{
+	struct dentry *dentry;
+	int ret;
+
+	ihold(hold->inode);
+	dentry = d_obtain_alias(hold->inode);
+	if (IS_ERR(dentry))
+		return PTR_ERR(dentry);
+	inode_lock(hold->inode);
+	inode_set_flags(hold->inode, 0, COW_INODE_FLAGS);
+	ret = sb_rdonly(hold->sb) ? -EROFS : dbd_notify_change(dentry, attr);
+	inode_set_flags(hold->inode, COW_INODE_FLAGS, COW_INODE_FLAGS);
+	inode_unlock(hold->inode);
+	dput(dentry);
+	return ret;
+}
+
 int cow_truncate(struct cow_file *cow, u64 size)
 {
 	struct iattr attr = { .ia_valid = ATTR_SIZE | ATTR_FORCE, .ia_size = size };
 	struct cow_hold hold;
-	struct dentry *dentry;
-	int ret;
+	int ret = hold_get(cow, &hold);
 
-	ret = hold_get(cow, &hold);
 	if (ret)
 		return ret;
-	ihold(hold.inode);
-	dentry = d_obtain_alias(hold.inode);
-	if (IS_ERR(dentry)) {
-		ret = PTR_ERR(dentry);
-		goto put;
-	}
-	inode_lock(hold.inode);
-	inode_set_flags(hold.inode, 0, COW_INODE_FLAGS);
-	ret = sb_rdonly(hold.sb) ? -EROFS : dbd_notify_change(dentry, &attr);
-	inode_set_flags(hold.inode, COW_INODE_FLAGS, COW_INODE_FLAGS);
-	inode_unlock(hold.inode);
-	dput(dentry);
-put:
+	ret = change(&hold, &attr);
+	hold_put(&hold);
+	return ret;
+}
+
+static int log_change(struct cow_hold *hold)
+{
+	struct iattr attr = { .ia_valid = ATTR_CTIME | ATTR_FORCE };
+	int ret;
+
+	if (!sb_start_write_trylock(hold->sb))
+		return -EBUSY;
+	ret = change(hold, &attr);
+	sb_end_write(hold->sb);
+	return ret ?: hold->sb->s_export_op->commit_metadata(hold->inode);
+}
+
+int cow_log_mount(struct cow_file *cow)
+{
+	struct cow_hold hold;
+	int ret = hold_get(cow, &hold);
+
+	if (ret)
+		return ret;
+	if (hold.sb->s_magic == XFS_SUPER_MAGIC && !cow->mount_logged)
+		ret = log_change(&hold);
+	cow->mount_logged = !ret;
 	hold_put(&hold);
 	return ret;
 }

@@ -37,6 +37,8 @@ struct cow_pin;
  * @track_lock: guards @track, @tried and @block; held across raw I/O on the header
  * @track: the tracking header as it is on disk; zeros: none was written
  * @tried: or this one: writing it failed, which does not tell what is on disk now. Zeros: none
+ * @log_over: the log is not to be believed, whatever the header on disk says; guarded by @track_lock
+ * @mount_logged: see cow_log_mount()
  * @watch: what to watch on the device, as cow_track_use() found it: see dbd_tracker_watch()
  * @block: a page for I/O on the header, see cow_track.h
  * @path: relative to the root of its file system, with leading '/'
@@ -58,6 +60,8 @@ struct cow_file {
 	struct cow_extents extents;
 	struct mutex track_lock;
 	struct cow_track_header track, tried;
+	bool log_over;
+	bool mount_logged;
 	struct dbd_watch watch;
 	void *block;
 	char *path;
@@ -124,6 +128,11 @@ struct super_block *cow_hold_sb(struct cow_file *cow);
  * context, with write access to the file system (sb_start_write()).
  */
 int cow_truncate(struct cow_file *cow, u64 size);
+/*
+ * Has the mount that the file was attached in, or created, log something, where that alone tells it from others (XFS).
+ * Durable on return. Process context, nothing waits for its writes; -EBUSY: frozen.
+ */
+int cow_log_mount(struct cow_file *cow);
 /*
  * Incremental from now on: gives the data area back. Process context, nobody
  * does raw I/O.

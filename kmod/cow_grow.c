@@ -155,6 +155,8 @@ static int extend(struct dbd_grow *g, struct open_cow *o, u64 size, struct cow_e
 		dbd_err("the COW file %s was moved on disk", cow->path);
 		ret = -EIO;
 	}
+	if (!ret)
+		cow_extents_await_old(ext, o->sb, cow->fsize);
 	return ret;
 }
 

@@ -175,6 +175,7 @@ static int clear_flags(struct cow_file *cow, struct block_device *bdev, u32 flag
 	int ret;
 
 	mutex_lock(&cow->track_lock);
+	cow->log_over |= flags & COW_TRACK_LOG;
 	ret = check_ours(cow, bdev);
 	th = cow->track;
 	th.flags &= ~cpu_to_le32(flags);
@@ -204,6 +205,16 @@ int cow_track_unlog(struct cow_file *cow, struct block_device *bdev)
 	return clear_flags(cow, bdev, COW_TRACK_CLEAN | COW_TRACK_LOG);
 }
 
+static int read_mark(struct cow_file *cow, struct block_device *bdev, struct dbd_mount_mark *mark)
+{
+	int ret = dbd_mount_mark_read(bdev, cow->block, mark);
+
+	/* Another mount's may be the same, and none at all is never believed. */
+	if (!ret && mark->log_nr && !cow->mount_logged)
+		memset(mark->mark, 0, sizeof(mark->mark));
+	return ret;
+}
+
 int cow_track_use(struct cow_file *cow, struct block_device *bdev, u32 flags)
 {
 	struct dbd_mount_mark mark;
@@ -214,12 +225,14 @@ int cow_track_use(struct cow_file *cow, struct block_device *bdev, u32 flags)
 	mutex_lock(&cow->track_lock);
 	ret = check_ours(cow, bdev);
 	if (!ret)
-		ret = dbd_mount_mark_read(bdev, cow->block, &mark);
+		ret = read_mark(cow, bdev, &mark);
 	memcpy(th.mount_mark, mark.mark, sizeof(th.mount_mark));
 	if (!ret)
 		ret = write_header(cow, bdev, &th);
-	if (!ret)
+	if (!ret) {
 		cow->watch = mark.watch;
+		cow->log_over = !(flags & COW_TRACK_LOG);
+	}
 	mutex_unlock(&cow->track_lock);
 	return ret;
 }
@@ -229,23 +242,35 @@ static bool has_log(const struct cow_file *cow)
 	return le32_to_cpu(cow->track.flags) & COW_TRACK_LOG;
 }
 
+static int renew_mark(struct cow_file *cow, struct block_device *bdev)
+{
+	struct cow_track_header th = cow->track;
+	struct dbd_mount_mark mark;
+	int ret = read_mark(cow, bdev, &mark);
+
+	if (ret || !memcmp(th.mount_mark, mark.mark, sizeof(mark.mark)))
+		return ret;
+	memcpy(th.mount_mark, mark.mark, sizeof(th.mount_mark));
+	return write_header(cow, bdev, &th);
+}
+
+/* As it should have been when the log was over. */
+static int clear_log(struct cow_file *cow, struct block_device *bdev)
+{
+	struct cow_track_header th = cow->track;
+
+	th.flags &= ~cpu_to_le32(COW_TRACK_CLEAN | COW_TRACK_LOG);
+	return write_header(cow, bdev, &th);
+}
+
 int cow_track_note(struct cow_file *cow, struct block_device *bdev)
 {
-	struct dbd_mount_mark mark;
-	struct cow_track_header th;
 	int ret;
 
 	mutex_lock(&cow->track_lock);
 	ret = check_ours(cow, bdev);
-	if (ret || !has_log(cow))
-		goto unlock;
-	ret = dbd_mount_mark_read(bdev, cow->block, &mark);
-	if (ret || !memcmp(cow->track.mount_mark, mark.mark, sizeof(mark.mark)))
-		goto unlock;
-	th = cow->track;
-	memcpy(th.mount_mark, mark.mark, sizeof(th.mount_mark));
-	ret = write_header(cow, bdev, &th);
-unlock:
+	if (!ret && has_log(cow))
+		ret = cow->log_over ? clear_log(cow, bdev) : renew_mark(cow, bdev);
 	mutex_unlock(&cow->track_lock);
 	return ret;
 }

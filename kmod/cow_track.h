@@ -45,7 +45,10 @@ int cow_track_unseal(struct cow_file *cow, struct block_device *bdev);
  * on disk are complete from here on; COW_TRACK_PENDING; COW_TRACK_SNAPSHOT.
  */
 int cow_track_use(struct cow_file *cow, struct block_device *bdev, u32 flags);
-/* What has changed of that mount's mark, while a log is in use; nothing else of the header. */
+/*
+ * What has changed of that mount's mark, while a log is in use; nothing else of the header. When it is over and the
+ * header could not be told, it is told now.
+ */
 int cow_track_note(struct cow_file *cow, struct block_device *bdev);
 /* The header speaks of no log, and calls nothing complete. */
 int cow_track_unlog(struct cow_file *cow, struct block_device *bdev);

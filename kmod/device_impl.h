@@ -31,6 +31,7 @@
  *	Cleared without the lock when the file system ends
  * @unverified: reloaded, its COW file not seen yet (also view lock)
  * @resting: not active, and rest() has seen it
+ * @seal_error: of the last seal that was tried then
  * @holds_module: active devices do
  * @error: first failure, negative errno, sticks; set by anybody
  * @why: what is known of it
@@ -63,6 +64,7 @@ struct dbd_device {
 	bool active;
 	bool unverified;
 	bool resting;
+	int seal_error;
 	bool holds_module;
 	int error;
 	struct dbd_why why;

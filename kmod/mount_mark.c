@@ -3,7 +3,8 @@
  * The few fields of ext4's and XFS's on-disk format that are needed. XFS counts
  * no mounts. But each mount, and first of all, overwrites what may lie ahead of the
  * log's head with empty records (xlog_clear_stale_blocks): the last of these is
- * the mark of that mount, until some 2 MiB were logged, or what was free of the log, if less.
+ * the mark of that mount, until some 2 MiB were logged. They tell where head and tail were, nothing else: of two mounts
+ * the mark is the same unless the first one has logged something (cow_log_mount()), and where they go as far as the tail.
  * Where the log's head was is noted as well, again and again: when the mark is gone the mount can only
  * be another if the head has moved on by more than it ever does between two notes.
  */
@@ -79,7 +80,10 @@ static u64 be64_at(const u8 *block, unsigned int at)
 #define EXT_JOURNAL_FIRST 0x14
 #define EXT_JOURNAL_SEQUENCE 0x18 /* of the oldest transaction */
 #define EXT_JOURNAL_START 0x1c /* its block; 0: the journal is empty */
+#define EXT_JOURNAL_INCOMPAT 0x28
 #define EXT_JOURNAL_SB_SIZE 1024u
+#define EXT_JOURNAL_ASYNC_COMMIT 0x4u /* a commit block may be there before what it commits */
+#define EXT_COMMIT_SIZE 60u /* what follows is zero */
 
 /* In the mark: "ext", the UUID, what the super block says of mounts, the journal's sequence and start. */
 #define EXT_MARK_SEQUENCE 32
@@ -168,19 +172,31 @@ static int find_in_extents(struct ext_journal *j, u32 nr)
 	}
 }
 
-/* By the inode's block numbers, as ext3 has them. */
-static int find_in_blocks(struct ext_journal *j, u32 nr)
+/* Block @nr is number @i of @count: with those beside it that are beside it on the device. */
+static void set_run(struct ext_journal *j, u32 nr, const u8 *numbers, u32 count, u32 i)
 {
-	u32 per_block = j->block_size / 4, below = 1;
+	u32 physical = le32_at(numbers, i * 4), before = 0, behind = 1;
+
+	while (before < i && le32_at(numbers, (i - before - 1) * 4) == physical - before - 1)
+		before++;
+	while (i + behind < count && le32_at(numbers, (i + behind) * 4) == physical + behind)
+		behind++;
+	j->run_first = nr - before;
+	j->run_nr = before + behind;
+	j->run_physical = physical - before;
+}
+
+/* By the inode's block numbers, as ext3 has them. */
+static int find_in_blocks(struct ext_journal *j, u32 block)
+{
+	u32 per_block = j->block_size / 4, below = 1, nr = block;
 	u64 physical;
 	int ret;
 
 	if (j->block_size > PAGE_SIZE)
 		return -EUCLEAN;
-	j->run_first = nr;
-	j->run_nr = 1;
 	if (nr < EXT_DIRECT_BLOCKS) {
-		j->run_physical = le32_at(j->root, nr * 4);
+		set_run(j, nr, j->root, EXT_DIRECT_BLOCKS, nr);
 		return 0;
 	}
 	nr -= EXT_DIRECT_BLOCKS;
@@ -197,9 +213,10 @@ static int find_in_blocks(struct ext_journal *j, u32 nr)
 		ret = read_ext_block(j, physical);
 		if (ret)
 			return ret;
+		if (below == 1)
+			set_run(j, block, j->block, per_block, nr);
 		physical = le32_at(j->block, nr / below * 4);
 	}
-	j->run_physical = physical;
 	return 0;
 }
 
@@ -249,16 +266,17 @@ static int look_at_journal(struct ext_journal *j, u32 nr, const u8 **block)
 /*
  * Whether the block, the next one towards the past, is as transactions that follow each other leave it.
  * @oldest: the first one whose end was seen; @begun: one was. Data is not taken for anything else: the journal
- * alters what looks so.
+ * alters what looks so. A torn end was none to a recovery.
  */
-static bool goes_on(const u8 *block, u32 *oldest, bool *begun)
+static bool goes_on(const u8 *block, u32 size, u32 *oldest, bool *begun)
 {
 	bool is_data = be32_at(block, 0) != EXT_JOURNAL_MAGIC;
 	u32 sequence = be32_at(block, EXT_JOURNAL_BLOCK_SEQUENCE);
 
 	if (!is_data && be32_at(block, EXT_JOURNAL_BLOCK_TYPE) == EXT_JOURNAL_COMMIT) {
 		*begun = true;
-		return sequence == --*oldest;
+		return sequence == --*oldest &&
+		       !memchr_inv(block + EXT_COMMIT_SIZE, 0, size - EXT_COMMIT_SIZE);
 	}
 	return *begun && (is_data || sequence == *oldest);
 }
@@ -271,7 +289,7 @@ static int trace_journal(struct ext_journal *j, u32 start, u32 *oldest)
 {
 	u32 first = be32_at(j->block, EXT_JOURNAL_FIRST);
 	u32 end = be32_at(j->block, EXT_JOURNAL_BLOCKS_NR);
-	u32 left, found = *oldest;
+	u32 left, found = *oldest, size = min(j->block_size, j->window_bytes);
 	bool begun = false;
 	const u8 *block;
 
@@ -280,7 +298,7 @@ static int trace_journal(struct ext_journal *j, u32 start, u32 *oldest)
 	left = min(end - first, EXT_TRACE_BYTES / j->block_size);
 	while (left--) {
 		start = (start == first ? end : start) - 1;
-		if (look_at_journal(j, start, &block) || !goes_on(block, &found, &begun))
+		if (look_at_journal(j, start, &block) || !goes_on(block, size, &found, &begun))
 			break;
 		*oldest = found;
 		cond_resched();
@@ -296,6 +314,8 @@ static int read_ext_journal(struct ext_journal *j, struct dbd_mount_mark *m)
 
 	if (ret)
 		return ret;
+	if (be32_at(j->block, EXT_JOURNAL_INCOMPAT) & EXT_JOURNAL_ASYNC_COMMIT)
+		return -EUCLEAN;
 	sequence = be32_at(j->block, EXT_JOURNAL_SEQUENCE);
 	start = be32_at(j->block, EXT_JOURNAL_START);
 	memcpy(m->mark + EXT_MARK_SEQUENCE, &sequence, sizeof(sequence));
@@ -359,7 +379,7 @@ static int ext_mark(struct block_device *bdev, u8 *block, bool trace, struct dbd
 	}
 	if (ret != -EUCLEAN)
 		return ret;
-	m->unknown = "whether the file system was mounted or repaired since cannot be told: the device has no journal of it, or one with fast commits";
+	m->unknown = "whether the file system was mounted or repaired since cannot be told: the device has no journal of it, or one with fast or asynchronous commits";
 	return 0;
 }
 
@@ -392,6 +412,7 @@ static int ext_rest(struct block_device *bdev, u8 *block, struct dbd_rest_mark *
 #define XFS_AG_BLOCKS_LOG 124
 
 #define XFS_VERSION_CRC 5 /* in the lowest four bits */
+#define XFS_VERSION_LOGV2 0x400u /* always, with that */
 #define XFS_AG_BYTES_MIN (16ull << 20)
 #define XFS_AG_HEADERS 4 /* sectors: super block, AGF, AGI, AGFL */
 
@@ -514,6 +535,15 @@ static int find_empty(const struct xfs_log *log, u32 head, u32 cycle, u8 *mark)
 	return ret;
 }
 
+/* Whether they are as far as the tail, which another mount may have found in the same place. */
+static bool empty_up_to_tail(const struct xfs_log *log, const u8 *mark)
+{
+	return be64_at(mark, 0) && ((u32)be64_at(mark, 0) + 1) % log->nr == (u32)be64_at(mark, 8);
+}
+
+static const char xfs_log_was_full[] =
+	"its log was nearly full when the XFS was mounted last: that mount cannot be told from others";
+
 /* Of the record at @record: whether it is an unmount's, and where the log's tail was then. */
 static int read_record(const struct xfs_log *log, u32 record, bool *unmount, u32 *tail)
 {
@@ -533,15 +563,18 @@ static int read_record(const struct xfs_log *log, u32 record, bool *unmount, u32
 }
 
 /* Whether the last record is of anything but an unmount; the mark of the last mount; and the head. */
-static int read_log(const struct xfs_log *log, u8 *mark, bool *in_use)
+static int read_log(const struct xfs_log *log, struct dbd_mount_mark *m)
 {
+	u8 *empty = m->mark + XFS_MARK_EMPTY;
 	u32 head, cycle, i, tail, count = 0;
 	bool unmount, roomy = false;
 	int ret = find_head(log, &head, &cycle);
 
 	if (!ret)
-		ret = find_empty(log, head, cycle, mark + XFS_MARK_EMPTY);
-	*in_use = true;
+		ret = find_empty(log, head, cycle, empty);
+	if (!ret && empty_up_to_tail(log, empty))
+		m->unknown = xfs_log_was_full;
+	m->in_use = true;
 	for (i = 1; !ret && i <= min(XFS_RECORD_SECTORS_MAX, log->nr); i++) {
 		u32 nr = (head + log->nr - i) % log->nr;
 		const u8 *sector;
@@ -550,14 +583,14 @@ static int read_log(const struct xfs_log *log, u8 *mark, bool *in_use)
 		if (ret || be32_at(sector, 0) != XFS_RECORD_MAGIC)
 			continue;
 		ret = read_record(log, nr, &unmount, &tail);
-		*in_use = !unmount;
+		m->in_use = !unmount;
 		count = cycle * log->nr + head;
 		roomy = log->nr - (count - tail) >= XFS_FREE_MIN && log->nr >= XFS_FREE_MIN;
 		break;
 	}
 	if (!roomy)
 		count ^= 1u << 31; /* no head is near that */
-	memcpy(mark + XFS_MARK_HEAD, &count, sizeof(count));
+	memcpy(m->mark + XFS_MARK_HEAD, &count, sizeof(count));
 	return ret;
 }
 
@@ -580,6 +613,7 @@ static bool find_xfs_log(struct block_device *bdev, const u8 *block, struct xfs_
 
 static int xfs_mark(struct block_device *bdev, const u8 *block, struct dbd_mount_mark *m)
 {
+	u16 version = be16_at(block, XFS_VERSION);
 	struct xfs_log log;
 	int ret;
 
@@ -597,8 +631,11 @@ static int xfs_mark(struct block_device *bdev, const u8 *block, struct dbd_mount
 	log.page = alloc_page(GFP_NOIO); /* no write may pass now */
 	if (!log.page)
 		return -ENOMEM;
-	ret = read_log(&log, m->mark, &m->in_use);
+	ret = read_log(&log, m);
 	__free_page(log.page);
+	/* There are less of the empty records. */
+	if ((version & 0xf) < XFS_VERSION_CRC && !(version & XFS_VERSION_LOGV2))
+		m->unknown = "an XFS with a log of version 1 does not tell whether it was mounted since";
 	return ret;
 }
 
@@ -621,9 +658,12 @@ static int xfs_rest_log(struct block_device *bdev, const u8 *block, struct dbd_r
 	if (!ret)
 		ret = find_empty(&log, end.head, end.cycle, end.empty);
 	__free_page(log.page);
-	if (!ret)
-		m->crc = crc32_le(m->crc, (const u8 *)&end, sizeof(end));
-	return ret;
+	if (ret)
+		return ret;
+	if (empty_up_to_tail(&log, end.empty))
+		m->unknown = xfs_log_was_full;
+	m->crc = crc32_le(m->crc, (const u8 *)&end, sizeof(end));
+	return 0;
 }
 
 static int crc_of_range(struct block_device *bdev, void *block, u64 pos, u32 len, u32 *crc)

@@ -28,7 +28,7 @@ struct dbd_watch {
  *	one behind the other
  * @unknown: it cannot be told what happened since, and why; NULL: it can
  * @log_start, @log_nr: sectors of the log, which a mount writes first of all, and marks by
- *	that; nr 0: it does not
+ *	that, if it has logged something besides: see cow_log_mount(); nr 0: it does not
  * @watch: while the file system is mounted
  */
 struct dbd_mount_mark {

@@ -54,9 +54,10 @@ static void seal(struct dbd_device *dev)
 
 	if (ret == -ESTALE)
 		device_fail(dev, ret, "its COW file is not where it was");
-	else if (ret && !READ_ONCE(dev->error))
+	else if (ret && ret != dev->seal_error && !READ_ONCE(dev->error))
 		dbd_warn("datto%u: the map cannot be saved to the COW file %s: %d", dev->minor,
 			 dev->cow->path, ret);
+	dev->seal_error = ret; /* it is tried again each second, of a disk that is gone for ever */
 }
 
 static bool quiet(struct dbd_device *dev)
@@ -168,6 +169,18 @@ static void warn_unnoted(const struct dbd_device *dev, int error)
 		 dev->cow->path, error);
 }
 
+/* Whether this fails shows in the mark: there is none then. */
+static void log_mount(struct dbd_device *dev)
+{
+	int ret = 0;
+
+	if (dev->log && !dbd_intent_stopped(dev->log))
+		ret = cow_log_mount(dev->cow);
+	if (ret)
+		dbd_warn("%s: a crash will cost the map: a change of %s cannot be logged: %d", dev->path,
+			 dev->cow->path, ret);
+}
+
 void dbd_device_note_mount(struct dbd_device *dev)
 {
 	int ret = dbd_device_claim_log(dev, dev->cow, dev->log, track_mode(dev));
@@ -195,17 +208,22 @@ void dbd_device_logged(struct dbd_tracker *tracker)
 		notes_each(tracker) ? NOTE_DELAY : 0);
 }
 
+static void note(struct dbd_device *dev)
+{
+	int ret = cow_track_note(dev->cow, dev->ref.bdev);
+
+	if (ret)
+		warn_unnoted(dev, ret);
+}
+
 void dbd_device_note_work(struct work_struct *work)
 {
 	struct dbd_device *dev = container_of(to_delayed_work(work), struct dbd_device, note);
 	unsigned long begin = jiffies;
-	int ret;
 
 	mutex_lock(&dev->lock);
 	if (!dev->dead && READ_ONCE(dev->active)) {
-		ret = cow_track_note(dev->cow, dev->ref.bdev);
-		if (ret)
-			warn_unnoted(dev, ret);
+		note(dev);
 		if (notes_each(&dev->tracker) &&
 		    time_before(begin, READ_ONCE(dev->tracker.watch_last) + NOTE_SETTLED))
 			note_in(dev, NOTE_AGAIN);
@@ -239,6 +257,7 @@ static void wake(struct dbd_device *dev, struct super_block *sb)
 		return;
 	}
 	activate(dev);
+	log_mount(dev);
 	dbd_device_note_mount(dev);
 	dbd_info("datto%u: active: %s is mounted", dev->minor, dev->path);
 }
@@ -385,7 +404,13 @@ static int resolve_record(struct dbd_device *dev, struct super_block *sb)
 			ret);
 		return ret;
 	}
-	if (*dev->next && !follow_record(dev, sb, dev->next, &next, &next_place)) {
+	if (*dev->next)
+		ret = follow_record(dev, sb, dev->next, &next, &next_place);
+	if (put_off(ret)) {
+		cow_release(cow);
+		return ret;
+	}
+	if (next) {
 		if (succeeds(&next_place, &place))
 			swap(cow, next);
 		else if (!place.finished)
@@ -464,6 +489,8 @@ static void verify(struct dbd_device *dev, struct super_block *sb)
 		return;
 	}
 	activate(dev);
+	log_mount(dev);
+	note(dev);
 	if (!dev->snapshot && dev->cow->fsize > dev->cow->layout.data_start << COW_BLOCK_SHIFT)
 		drop_old_blocks(dev);
 	if (loaded.crashed)

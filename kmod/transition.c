@@ -153,8 +153,12 @@ static void return_to_incremental(struct dbd_device *dev, struct predecessor *ol
 	/* What was written meanwhile is in the old log only if that has had all that the new one got. */
 	bool logged = old->log && dev->log && !dbd_intent_stopped(dev->log) &&
 		      !dbd_intent_stopped(old->log);
-	int ret = cow_unfinish(old->cow, mnt);
+	int ret = dev->log ? cow_track_unlog(dev->cow, dev->ref.bdev) : 0;
 
+	/* Where the records lead, should the old file count as finished all the same. */
+	if (ret)
+		dbd_warn("%s: the COW file %s cannot be marked as lost: %d", dev->path, dev->cow->path, ret);
+	ret = cow_unfinish(old->cow, mnt);
 	if (ret)
 		dbd_warn("%s: cannot take back the header of the COW file %s: %d", dev->path,
 			 old->cow->path, ret);

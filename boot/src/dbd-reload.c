@@ -243,21 +243,6 @@ static void touch_grub_env(const char *root, dev_t number)
 	}
 }
 
-/* An XFS that was mounted, but not changed since, looks unmounted after a crash: its log is written here. */
-static void touch_records(const char *root)
-{
-	char path[PATH_MAX + 16];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s%s", root, RECORDS);
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || futimens(fd, NULL) || fsync(fd))
-		say(stdout, "%s: %s: an XFS that nobody changes until a crash will need a full backup",
-		    path, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-}
-
 /* The driver found the file by the second record: that is the first one now. */
 static void mend_record(const struct dattobd_info *info, const char *root)
 {
@@ -296,7 +281,6 @@ static void check_tracked(const char *device, dev_t number, const struct dattobd
 		if (!(info->state & DATTO_STATE_ACTIVE) || !mount_point_of(number, root))
 			return;
 		mend_record(info, root);
-		touch_records(root);
 		touch_grub_env(root, number);
 	}
 }

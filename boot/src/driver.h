@@ -9,9 +9,8 @@
 #include "uapi/dattobd.h"
 
 /* Where dbdctl leaves the names of the COW files, from the root of the tracked file system. */
-#define RECORDS "/.dbd"
-#define RECORD RECORDS "/live"
-#define RECORD_NEXT RECORDS "/next"
+#define RECORD "/.dbd/live"
+#define RECORD_NEXT "/.dbd/next"
 
 /* Opens the control node; loads the module if need be. */
 int driver_open(void);

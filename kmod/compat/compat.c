@@ -14,6 +14,7 @@ static void set_limits(struct request_queue *q, struct block_device *like)
 	blk_queue_physical_block_size(q, bdev_physical_block_size(like));
 	blk_queue_io_min(q, bdev_io_min(like));
 	blk_queue_io_opt(q, bdev_io_opt(like));
+	blk_queue_dma_alignment(q, queue_dma_alignment(bdev_get_queue(like)));
 }
 #endif
 
@@ -27,6 +28,7 @@ static struct gendisk *alloc_bio_disk(struct block_device *like)
 		lim.physical_block_size = bdev_physical_block_size(like);
 		lim.io_min = bdev_io_min(like);
 		lim.io_opt = bdev_io_opt(like);
+		lim.dma_alignment = queue_dma_alignment(bdev_get_queue(like));
 	}
 	return blk_alloc_disk(like ? &lim : NULL, NUMA_NO_NODE);
 }

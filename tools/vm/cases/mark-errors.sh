@@ -4,7 +4,7 @@
 # slow: ext4
 # disks: 192M
 # start: none
-# timeout: 240
+# timeout: 300
 # dmesg-allow: nbd0.*(shutting down|[Rr]eceive control failed)|I/O error, dev nbd0.*WRITE
 
 . /share/guest/stress.sh
@@ -57,16 +57,30 @@ expect_differ -x /tmp/own /tmp/before /tmp/after
 expect_ok dattoctl destroy 0
 umount $MNT
 
-say "a log that fails, and a header that cannot say so yet"
-begin
-sync
-sleep 3
-sed 's/^/refuse /' /tmp/own >$FAULTS
-records write -m direct -n 40 -b 64 -r 2 $MNT/data 64
 tracking_lost() { [ "$(info 0 error)" = -5 ]; }
-wait_for 20 tracking_lost
-rm $FAULTS
+lose_log() {
+	begin
+	sync
+	sleep 3
+	sed 's/^/refuse /' /tmp/own >$FAULTS
+	records write -m direct -n 40 -b 64 -r 2 $MNT/data 64
+	wait_for 20 tracking_lost
+}
 not_logged() { [ $(($(flags) & 4)) = 0 ]; }
+
+say "a log that fails, a header that cannot say so, and an unmount before it can"
+lose_log
+umount $MNT
+rm $FAULTS
+mount_fs $DISK $MNT
+log_much $MNT
+wait_for 20 not_logged
+expect_ok dattoctl destroy 0
+umount $MNT
+
+say "a log that fails, and a header that cannot say so yet"
+lose_log
+rm $FAULTS
 wait_for 20 not_logged
 records write -m direct -n 40 -b 64 -r 3 $MNT/data 64
 say "the power is cut"
