@@ -165,6 +165,8 @@ int cow_track_seal(struct cow_file *cow, struct block_device *bdev, const struct
 	memcpy(th.mount_mark, cow->track.mount_mark, sizeof(th.mount_mark));
 	if (!ret)
 		ret = write_header(cow, bdev, &th);
+	if (!ret)
+		cow->log_over = !(flags & COW_TRACK_LOG);
 	mutex_unlock(&cow->track_lock);
 	return ret;
 }
@@ -178,6 +180,8 @@ static int clear_flags(struct cow_file *cow, struct block_device *bdev, u32 flag
 	cow->log_over |= flags & COW_TRACK_LOG;
 	ret = check_ours(cow, bdev);
 	th = cow->track;
+	if (cow->log_over)
+		flags |= COW_TRACK_LOG;
 	th.flags &= ~cpu_to_le32(flags);
 	if (!ret)
 		ret = write_header(cow, bdev, &th);

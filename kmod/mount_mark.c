@@ -412,7 +412,6 @@ static int ext_rest(struct block_device *bdev, u8 *block, struct dbd_rest_mark *
 #define XFS_AG_BLOCKS_LOG 124
 
 #define XFS_VERSION_CRC 5 /* in the lowest four bits */
-#define XFS_VERSION_LOGV2 0x400u /* always, with that */
 #define XFS_AG_BYTES_MIN (16ull << 20)
 #define XFS_AG_HEADERS 4 /* sectors: super block, AGF, AGI, AGFL */
 
@@ -505,9 +504,9 @@ static bool is_empty(const u8 *sector, u32 nr)
 
 /*
  * The last empty record ahead of the head, which may move on meanwhile: first are sectors
- * of a new cycle, if any, then empty records, then sectors of the cycle before.
+ * of a new cycle, if any, then empty records, then sectors of the cycle before. *@nr: how many they are together.
  */
-static int find_empty(const struct xfs_log *log, u32 head, u32 cycle, u8 *mark)
+static int find_empty(const struct xfs_log *log, u32 head, u32 cycle, u8 *mark, u32 *found)
 {
 	u32 lo = 0, hi = min(XFS_EMPTY_MAX, log->nr);
 	int ret = 0;
@@ -532,7 +531,14 @@ static int find_empty(const struct xfs_log *log, u32 head, u32 cycle, u8 *mark)
 			hi = mid;
 		}
 	}
+	*found = lo;
 	return ret;
+}
+
+/* A sequence number (LSN) as a count of sectors, which only grows. */
+static u32 count_of(const struct xfs_log *log, u64 lsn)
+{
+	return (u32)(lsn >> 32) * log->nr + (u32)lsn;
 }
 
 /* Whether they are as far as the tail, which another mount may have found in the same place. */
@@ -545,15 +551,14 @@ static const char xfs_log_was_full[] =
 	"its log was nearly full when the XFS was mounted last: that mount cannot be told from others";
 
 /* Of the record at @record: whether it is an unmount's, and where the log's tail was then. */
-static int read_record(const struct xfs_log *log, u32 record, bool *unmount, u32 *tail)
+static int read_record(const struct xfs_log *log, u32 record, bool *unmount, u64 *tail)
 {
 	const u8 *sector;
 	u32 headers;
 	int ret = read_sector(log, record, &sector);
-	u64 lsn = be64_at(sector, XFS_RECORD_TAIL_LSN);
 
 	*unmount = false;
-	*tail = (u32)(lsn >> 32) * log->nr + (u32)lsn;
+	*tail = be64_at(sector, XFS_RECORD_TAIL_LSN);
 	if (ret || be32_at(sector, XFS_RECORD_NR_OPS) != 1)
 		return ret;
 	headers = max(DIV_ROUND_UP(be32_at(sector, XFS_RECORD_SIZE), 32768), 1u);
@@ -562,36 +567,53 @@ static int read_record(const struct xfs_log *log, u32 record, bool *unmount, u32
 	return ret;
 }
 
+/* The same of the last one before @head. False in *@unmount, and 0, if none is near. */
+static int read_last_record(const struct xfs_log *log, u32 head, bool *unmount, u64 *tail)
+{
+	u32 i;
+
+	*unmount = false;
+	*tail = 0;
+	for (i = 1; i <= min(XFS_RECORD_SECTORS_MAX, log->nr); i++) {
+		u32 nr = (head + log->nr - i) % log->nr;
+		const u8 *sector;
+		int ret = read_sector(log, nr, &sector);
+
+		if (ret)
+			return ret;
+		if (be32_at(sector, 0) == XFS_RECORD_MAGIC)
+			return read_record(log, nr, unmount, tail);
+	}
+	return 0;
+}
+
 /* Whether the last record is of anything but an unmount; the mark of the last mount; and the head. */
 static int read_log(const struct xfs_log *log, struct dbd_mount_mark *m)
 {
 	u8 *empty = m->mark + XFS_MARK_EMPTY;
-	u32 head, cycle, i, tail, count = 0;
+	u32 head, cycle, nr, count = 0;
 	bool unmount, roomy = false;
+	u64 tail;
 	int ret = find_head(log, &head, &cycle);
 
 	if (!ret)
-		ret = find_empty(log, head, cycle, empty);
-	if (!ret && empty_up_to_tail(log, empty))
+		ret = find_empty(log, head, cycle, empty, &nr);
+	if (!ret)
+		ret = read_last_record(log, head, &unmount, &tail);
+	if (ret)
+		return ret;
+	if (empty_up_to_tail(log, empty))
 		m->unknown = xfs_log_was_full;
-	m->in_use = true;
-	for (i = 1; !ret && i <= min(XFS_RECORD_SECTORS_MAX, log->nr); i++) {
-		u32 nr = (head + log->nr - i) % log->nr;
-		const u8 *sector;
-
-		ret = read_sector(log, nr, &sector);
-		if (ret || be32_at(sector, 0) != XFS_RECORD_MAGIC)
-			continue;
-		ret = read_record(log, nr, &unmount, &tail);
-		m->in_use = !unmount;
+	m->in_use = !unmount;
+	if (tail) {
 		count = cycle * log->nr + head;
-		roomy = log->nr - (count - tail) >= XFS_FREE_MIN && log->nr >= XFS_FREE_MIN;
-		break;
+		roomy = log->nr - (count - count_of(log, tail)) >= XFS_FREE_MIN &&
+			log->nr >= XFS_FREE_MIN;
 	}
 	if (!roomy)
 		count ^= 1u << 31; /* no head is near that */
 	memcpy(m->mark + XFS_MARK_HEAD, &count, sizeof(count));
-	return ret;
+	return 0;
 }
 
 /* From the super block in @block. False: the log is on another device. */
@@ -613,7 +635,7 @@ static bool find_xfs_log(struct block_device *bdev, const u8 *block, struct xfs_
 
 static int xfs_mark(struct block_device *bdev, const u8 *block, struct dbd_mount_mark *m)
 {
-	u16 version = be16_at(block, XFS_VERSION);
+	u32 version = be16_at(block, XFS_VERSION) & 0xf;
 	struct xfs_log log;
 	int ret;
 
@@ -633,13 +655,16 @@ static int xfs_mark(struct block_device *bdev, const u8 *block, struct dbd_mount
 		return -ENOMEM;
 	ret = read_log(&log, m);
 	__free_page(log.page);
-	/* There are less of the empty records. */
-	if ((version & 0xf) < XFS_VERSION_CRC && !(version & XFS_VERSION_LOGV2))
-		m->unknown = "an XFS with a log of version 1 does not tell whether it was mounted since";
+	/* There may be less of the empty records, and a repair begins with the same numbers again. */
+	if (version < XFS_VERSION_CRC)
+		m->unknown = "an XFS without checksums does not tell whether it was mounted since";
 	return ret;
 }
 
-/* Where its log ends: a mount that is cut off may have written nothing else that is looked at. */
+/*
+ * Where its log ends: a mount that is cut off may have written nothing else that is looked at. Unless the last mount
+ * has logged nothing, or the empty records of the next one may be the same.
+ */
 static int xfs_rest_log(struct block_device *bdev, const u8 *block, struct dbd_rest_mark *m)
 {
 	struct xfs_log log;
@@ -647,6 +672,9 @@ static int xfs_rest_log(struct block_device *bdev, const u8 *block, struct dbd_r
 		u32 head, cycle;
 		u8 empty[XFS_MARK_EMPTY_SIZE];
 	} end;
+	bool unmount;
+	u64 tail;
+	u32 nr;
 	int ret;
 
 	if (!find_xfs_log(bdev, block, &log))
@@ -656,11 +684,15 @@ static int xfs_rest_log(struct block_device *bdev, const u8 *block, struct dbd_r
 		return -ENOMEM;
 	ret = find_head(&log, &end.head, &end.cycle);
 	if (!ret)
-		ret = find_empty(&log, end.head, end.cycle, end.empty);
+		ret = find_empty(&log, end.head, end.cycle, end.empty, &nr);
+	if (!ret)
+		ret = read_last_record(&log, end.head, &unmount, &tail);
 	__free_page(log.page);
 	if (ret)
 		return ret;
-	if (empty_up_to_tail(&log, end.empty))
+	if (nr == XFS_EMPTY_MAX)
+		m->unknown = "nothing is in the XFS's log of its last mount: that cannot be told from others";
+	else if (empty_up_to_tail(&log, end.empty) && be64_at(end.empty, 8) == tail)
 		m->unknown = xfs_log_was_full;
 	m->crc = crc32_le(m->crc, (const u8 *)&end, sizeof(end));
 	return 0;

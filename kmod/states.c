@@ -259,6 +259,7 @@ static void wake(struct dbd_device *dev, struct super_block *sb)
 	activate(dev);
 	log_mount(dev);
 	dbd_device_note_mount(dev);
+	note(dev); /* if its log was over, and the header could not be told */
 	dbd_info("datto%u: active: %s is mounted", dev->minor, dev->path);
 }
 
