@@ -1,6 +1,7 @@
 # The power is cut while nothing has been changed since the mount. Another system mounts the file system then, writes in place and
 # is cut off as well: its mount is not taken for ours, though there is nothing between the two.
 # fs: ext4 xfs
+# slow: ext4
 # disks: 320M
 # boots: 3
 # power: cut
