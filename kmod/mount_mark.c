@@ -504,7 +504,7 @@ static bool is_empty(const u8 *sector, u32 nr)
 
 /*
  * The last empty record ahead of the head, which may move on meanwhile: first are sectors
- * of a new cycle, if any, then empty records, then sectors of the cycle before. *@nr: how many they are together.
+ * of a new cycle, if any, then empty records, then sectors of the cycle before. *@found: how many the first two are.
  */
 static int find_empty(const struct xfs_log *log, u32 head, u32 cycle, u8 *mark, u32 *found)
 {
