@@ -130,7 +130,8 @@ struct super_block *cow_hold_sb(struct cow_file *cow);
 int cow_truncate(struct cow_file *cow, u64 size);
 /*
  * Has the mount that the file was attached in, or created, log something, where that alone tells it from others (XFS).
- * Durable on return. Process context, nothing waits for its writes; -EBUSY: frozen.
+ * Durable on return: before that no header may name it. Process context, nothing waits for its writes. Under the device's
+ * lock: write access to the file system, which comes before the inode's lock, is only tried for; -EBUSY: frozen.
  */
 int cow_log_mount(struct cow_file *cow);
 /*
