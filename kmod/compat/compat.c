@@ -116,6 +116,8 @@ void dbd_disk_never_added(struct gendisk *disk)
 #if DBD_HAVE_BDEV_SET_FLAG
 	/* Else add_disk() does it. */
 	bdev_set_flag(disk->part0, BD_HAS_SUBMIT_BIO);
+#elif DBD_HAVE_BD_HAS_SUBMIT_BIO
+#error "dattobd: Linux 6.4 and 6.9 are not supported"
 #endif
 }
 

@@ -24,6 +24,11 @@
 #error "dattobd: Linux 5.12 to 5.17 is not supported"
 #endif
 
+/* Writes are looked at where such a kernel forbids to wait for the locks that this takes. */
+#ifdef CONFIG_PREEMPT_RT
+#error "dattobd: kernels with CONFIG_PREEMPT_RT are not supported"
+#endif
+
 /* ---- bios ---- */
 
 #if !DBD_HAVE_BLK_OPF_T

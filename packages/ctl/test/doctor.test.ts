@@ -78,10 +78,11 @@ describe('doctor', () => {
     ['4.19.0', 'problem: 4.19.0 is older than 5.10'],
     ['5.15.0-100-generic', 'problem: the module cannot be built for 5.15.0-100-generic'],
     ['6.8.0-50-generic', 'problem: the module cannot be built for 6.8.0-50-generic'],
-    ['5.11.0', 'note: 5.11.0 is not one that the module is tested on, and DKMS builds none for it'],
+    ['5.11.0', 'problem: the module cannot be built for 5.11.0'],
+    ['6.9.12', 'problem: the module cannot be built for 6.9.12'],
+    ['6.10.0', 'note: 6.10.0 is not one that the module is tested on, and DKMS builds none for it'],
     ['5.18.1', 'note: 5.18.1 is not one that the module is tested on, and DKMS builds none for it'],
-    ['6.4.9', 'note: 6.4.9 is not one that the module is tested on, and DKMS builds none for it'],
-    ['6.9.0', 'note: 6.9.0 is not one that the module is tested on, and DKMS builds none for it'],
+    ['6.4.9', 'problem: the module cannot be built for 6.4.9'],
     ['7.3.0', 'note: 7.3.0 is not one that the module is tested on, and DKMS builds none for it'],
     ['', 'problem: its version is not known: ""'],
   ])('looks at the kernel: %s', async (release, text) => {
@@ -113,6 +114,10 @@ describe('doctor', () => {
       'kernel options': 'problem: CONFIG_KPROBES not set',
       architecture: 'note: arm64 is not tested',
     });
+    machine.host.arch = 'x64';
+    lines[3] = 'CONFIG_KPROBES=y\nCONFIG_PREEMPT_RT=y';
+    machine.host.texts.set(`/boot/config-${RELEASE}`, lines.join('\n'));
+    expect(await findings()).toEqual({ 'kernel options': 'problem: CONFIG_PREEMPT_RT is set' });
   });
 
   it('tells a module that is installed from one that is not', async () => {

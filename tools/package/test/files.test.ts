@@ -26,13 +26,17 @@ describe('dkms.conf', () => {
   const builds = (kernel: string) =>
     spawnSync('bash', ['-c', '[[ $1 =~ $2 ]]', 'bash', kernel, value]).status === 0;
 
-  it.each(['5.10.0-39-amd64', '6.1.0-18-amd64', '6.12.107+deb13-amd64', '6.12.9', '7.2.12-amd64'])(
-    'builds for %s',
-    (kernel) => {
-      expect(builds(kernel)).toBe(true);
-      expect(asked('AUTOINSTALL', 'dkms', 'autoinstall', '--kernelver', kernel)).toBe('yes');
-    },
-  );
+  it.each([
+    '5.10.0-39-amd64',
+    '6.1.0-18-amd64',
+    '6.12.107+deb13-amd64',
+    '6.12.9',
+    '7.2.12-amd64',
+    '6.1-r1',
+  ])('builds for %s', (kernel) => {
+    expect(builds(kernel)).toBe(true);
+    expect(asked('AUTOINSTALL', 'dkms', 'autoinstall', '--kernelver', kernel)).toBe('yes');
+  });
 
   it.each([
     '4.19.0-27-amd64',
@@ -49,6 +53,8 @@ describe('dkms.conf', () => {
     '7.3.0-rc1',
     '7.20.0',
     '15.10.0',
+    '6.1.0-18-rt-amd64',
+    '6.12.107+deb13-rt-amd64',
   ])('leaves %s alone', (kernel) => {
     expect(builds(kernel)).toBe(false);
     expect(asked('AUTOINSTALL', 'dkms', 'autoinstall', '--kernelver', kernel)).toBe('');

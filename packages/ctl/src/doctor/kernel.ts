@@ -7,10 +7,12 @@ const TESTED = ['5.10', '6.1', '6.12', '7.2'];
 const OLDEST = [5, 10] as const;
 
 /** Series whose compiler is told to stop: kmod/compat. */
-const REFUSED = /^(5\.1[2-7]|6\.[5-8])$/;
+const REFUSED = /^(5\.1[1-7]|6\.[4-9])$/;
 
 /** Options without which the module does not work. */
 const NEEDED = ['MODULES', 'BLOCK', 'TRACEPOINTS', 'KPROBES', 'FSNOTIFY', 'PROC_FS'];
+/** One with which it is not built: kmod/compat. */
+const FORBIDDEN = 'PREEMPT_RT';
 
 export async function checkKernel(host: Host): Promise<Finding[]> {
   const release = await kernelRelease(host);
@@ -69,6 +71,11 @@ async function config(host: Host, release: string): Promise<Finding[]> {
     text.split('\n').flatMap((line) => /^CONFIG_(\w+)=[ym]$/.exec(line)?.slice(1) ?? []),
   );
   const missing = NEEDED.filter((name) => !set.has(name));
+  if (set.has(FORBIDDEN)) {
+    return [
+      problem('kernel options', `CONFIG_${FORBIDDEN} is set`, 'Boot a kernel without real time'),
+    ];
+  }
   if (missing.length === 0) return [ok('kernel options', 'all that the module needs')];
   const names = missing.map((name) => `CONFIG_${name}`).join(', ');
   return [problem('kernel options', `${names} not set`, 'Boot a kernel that has them')];
