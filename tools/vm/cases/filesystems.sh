@@ -2,6 +2,7 @@
 # and without reflink.
 # disks: 96M
 # start: module
+# slow: yes
 # timeout: 400
 
 . /share/guest/proof.sh

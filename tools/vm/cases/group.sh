@@ -75,7 +75,10 @@ all_or_none() {
 	refused EBUSY 1 $good
 	fsfreeze -u /mnt/b
 	# It cannot be frozen while what it stands on is: given up, and the writers go on.
+	# Half a minute, which is as long as the kernel watches a task that hangs here.
+	echo 60 >/proc/sys/kernel/hung_task_timeout_secs
 	refused ETIMEDOUT 2 $good $loop /mnt/c/cow 2 40
+	echo 30 >/proc/sys/kernel/hung_task_timeout_secs
 	before=$(cat /tmp/n)
 	wait_for 60 eval '[ $(cat /tmp/n) -gt $((before + 2)) ]'
 }

@@ -3,7 +3,7 @@
 # disks: 1G
 # fs: ext4 xfs
 # timeout: 240
-# slow: xfs
+# slow: yes
 
 random_file $MNT/data 16
 fallocate -l 500M $MNT/wide

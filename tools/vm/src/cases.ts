@@ -16,14 +16,24 @@ export interface Case {
   readonly start: 'none' | 'module' | 'fs';
   /** The case runs this often, with the machine shut down in between. */
   readonly boots: number;
-  /** In between its power is cut, instead: the case is still running when it returns. */
-  readonly cut: boolean;
+  /**
+   * How it goes down: off, shut down as said; cut, its power is cut instead, and the case is still running when it
+   * returns; self, by the case, which does not return.
+   */
+  readonly power: Power;
   /** Left out of a quick run. */
   readonly slow: boolean;
   /** Kernel messages that belong to the case. */
   readonly dmesgAllow?: RegExp;
   /** Names of the kernels that it can run on, should it not be all. */
   readonly kernels?: RegExp;
+}
+
+const POWERS = ['off', 'cut', 'self'] as const;
+type Power = (typeof POWERS)[number];
+
+function isPower(text: string): text is Power {
+  return (POWERS as readonly string[]).includes(text);
 }
 
 const KEYS = [
@@ -63,7 +73,7 @@ export function parseCase(file: string, text: string): Case[] {
   const boots = Number(header.get('boots') ?? 1);
   if (!(boots >= 1)) throw new Error(`${file}: boots is a number from 1`);
   const power = header.get('power') ?? 'off';
-  if (power !== 'off' && power !== 'cut') throw new Error(`${file}: power is off or cut`);
+  if (!isPower(power)) throw new Error(`${file}: power is ${POWERS.join(', ')}`);
   const fileSystems = words('fs', 'ext4');
   const slow = words('slow', '');
   if (!slow.every((word) => word === 'yes' || fileSystems.includes(word))) {
@@ -80,7 +90,7 @@ export function parseCase(file: string, text: string): Case[] {
     timeout,
     start,
     boots,
-    cut: power === 'cut',
+    power,
     slow: slow.includes('yes') || slow.includes(fs),
     ...(kernels === undefined ? {} : { kernels: globToRegExp(kernels) }),
     ...(allow === undefined ? {} : { dmesgAllow: new RegExp(allow) }),

@@ -145,7 +145,7 @@ class Seat {
     for (let boot = 1; boot <= one.boots && failures.length === 0; boot++) {
       if (boot > 1) {
         const printed = vm.readConsole().length;
-        await (one.cut ? vm.cut() : vm.stop());
+        await (one.power === 'cut' ? vm.cut() : vm.stop());
         const atShutdown = vm.readConsole().slice(printed);
         console += atShutdown;
         failures.push(...kernelProblems(one, atShutdown, 'at shutdown'));
@@ -160,7 +160,9 @@ class Seat {
       log += readOr(join(dir, 'log'), '');
       const messages = readOr(join(dir, 'dmesg'), printed);
       dmesg += messages;
-      if (result.kind === 'lost') failures.push(result.why);
+      if (one.power === 'self' && boot < one.boots) {
+        if (result.kind === 'done' || !result.down) failures.push('the machine did not go down');
+      } else if (result.kind === 'lost') failures.push(result.why);
       else if (result.status === 124 || result.status === 137)
         failures.push(`not done within ${limit} s`);
       else if (result.status !== 0)

@@ -30,7 +30,7 @@ export interface VmOptions {
 export type JobResult =
   | { readonly kind: 'done'; readonly status: number }
   /** The guest panicked, powered off or froze; this VM is of no more use. */
-  | { readonly kind: 'lost'; readonly why: string };
+  | { readonly kind: 'lost'; readonly down: boolean; readonly why: string };
 
 /** Whether a guest's clock can be right that says it is up for so many seconds, when its VM began so many ago. */
 export function isClockSane(uptime: number, elapsed: number): boolean {
@@ -103,16 +103,15 @@ export class Vm {
 
   /** Runs `run` in this directory of the share; `seconds` is enforced in the guest and here. */
   async job(directory: string, seconds: number): Promise<JobResult> {
-    if (!this.alive) return { kind: 'lost', why: 'the VM is not running' };
+    if (!this.alive) return { kind: 'lost', down: false, why: 'the VM is not running' };
     this.#send(`run ${directory} ${seconds}`);
     const line = await this.#line(seconds + GRACE_SECONDS);
     const status = line?.startsWith(`done ${directory} `) ? Number(line.split(' ')[2]) : undefined;
     if (status !== undefined) return { kind: 'done', status };
-    const why = this.alive
-      ? `no answer within ${seconds + GRACE_SECONDS} s`
-      : 'the kernel went down';
+    const down = !this.alive;
+    const why = down ? 'the kernel went down' : `no answer within ${seconds + GRACE_SECONDS} s`;
     this.kill();
-    return { kind: 'lost', why };
+    return { kind: 'lost', down, why };
   }
 
   /** Connects this process's terminal to a shell in the guest until that ends. */

@@ -15,7 +15,7 @@ describe('a case', () => {
         timeout: 120,
         start: 'fs',
         boots: 1,
-        cut: false,
+        power: 'off',
         slow: false,
       },
     ]);
