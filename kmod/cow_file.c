@@ -28,7 +28,10 @@
 #include "cow_track.h"
 #include "dbd.h"
 
-#define COW_INODE_FLAGS (S_SWAPFILE | S_IMMUTABLE)
+/* Nobody can write to it, move it or remove it. */
+#define COW_PROTECTED (S_SWAPFILE | S_IMMUTABLE)
+/* The same, but the driver can write, and change its size: only opening it to append is left to others. */
+#define COW_GUARDED S_APPEND
 #define FINISH_BUF_BLOCKS 16u /* index blocks written at once */
 #define ZEROS_AT_ONCE (1u << 20)
 
@@ -56,11 +59,37 @@ static void cow_put(struct cow_file *cow)
 	kref_put(&cow->kref, cow_free);
 }
 
-static void protect(struct inode *inode, bool on)
+static void set_protection(struct inode *inode, unsigned int flags)
+{
+	inode_set_flags(inode, flags, COW_PROTECTED | COW_GUARDED);
+}
+
+/* COW_PROTECTED, COW_GUARDED, or 0. In between there is none without: see protect_named(). */
+static void protect(struct inode *inode, unsigned int flags)
 {
 	inode_lock(inode);
-	inode_set_flags(inode, on ? COW_INODE_FLAGS : 0, COW_INODE_FLAGS);
+	set_protection(inode, flags);
 	inode_unlock(inode);
+}
+
+/*
+ * The first time. The pin ends with the last name, unnoticed, and the blocks are the file system's
+ * again. So the name has to be there still; a removal under way is waited for. -ENOENT.
+ */
+static int protect_named(struct dentry *dentry, unsigned int flags)
+{
+	struct dentry *parent = dget_parent(dentry);
+	struct inode *dir = d_inode(parent);
+	int ret = -ENOENT;
+
+	inode_lock_nested(dir, I_MUTEX_PARENT);
+	if (dentry->d_parent == parent && !d_unhashed(dentry)) {
+		protect(d_inode(dentry), flags);
+		ret = 0;
+	}
+	inode_unlock(dir);
+	dput(parent);
+	return ret;
 }
 
 /* ---- the pin ---- */
@@ -77,7 +106,7 @@ static int pin_event(struct fsnotify_mark *mark, u32 mask, struct inode *inode, 
 		if (cow->owner)
 			cow->unmounted(cow->owner);
 		/* Nobody else can reach the inode now: no i_rwsem under s_umount. */
-		inode_set_flags(cow->inode, 0, COW_INODE_FLAGS);
+		set_protection(cow->inode, 0);
 		cow->inode = NULL;
 	}
 	mutex_unlock(&cow->lock);
@@ -206,7 +235,7 @@ void cow_detach(struct cow_file *cow)
 
 	cow_set_owner(cow, NULL, NULL);
 	if (!hold_get(cow, &hold)) {
-		protect(hold.inode, false);
+		protect(hold.inode, 0);
 		unpin(cow);
 		hold_put(&hold);
 	} else {
@@ -299,15 +328,20 @@ static int check_found(const struct cow_file *cow, struct inode *inode)
 }
 
 /* Protected first: what is mapped then stays. */
-static int attach_inode(struct cow_file *cow, struct inode *inode)
+static int attach_file(struct cow_file *cow, struct dentry *dentry)
 {
+	struct inode *inode = d_inode(dentry);
 	struct cow_extents found;
 	int ret = check_found(cow, inode);
 
 	if (ret)
 		return ret;
 	unpin(cow);
-	protect(inode, true);
+	ret = protect_named(dentry, COW_PROTECTED);
+	if (ret) {
+		dbd_err("the COW file %s was removed", cow->path);
+		return ret;
+	}
 	ret = cow_extents_read(&found, inode, i_size_read(inode));
 	if (!ret && cow->extents.nr && !cow_extents_equal(&found, &cow->extents)) {
 		dbd_err("the COW file %s is no longer where it was on the device", cow->path);
@@ -322,7 +356,7 @@ static int attach_inode(struct cow_file *cow, struct inode *inode)
 		cow->fsize = i_size_read(inode);
 	}
 	if (ret)
-		protect(inode, false);
+		protect(inode, 0);
 	return ret;
 }
 
@@ -343,7 +377,7 @@ int cow_attach(struct cow_file *cow, struct super_block *sb)
 		dbd_err("the COW file %s: %ld", cow->path, PTR_ERR(dentry));
 		return PTR_ERR(dentry);
 	}
-	ret = attach_inode(cow, d_inode(dentry));
+	ret = attach_file(cow, dentry);
 	dput(dentry);
 	return ret;
 }
@@ -421,7 +455,7 @@ int cow_remove(struct cow_file *cow)
 
 	cow_set_owner(cow, NULL, NULL);
 	if (!hold_get(cow, &hold)) {
-		protect(hold.inode, false);
+		protect(hold.inode, 0);
 		dentry = find_name(cow, hold.inode);
 		ret = dentry ? unlink_dentry(dentry) : -ENOENT;
 		dput(dentry);
@@ -500,6 +534,9 @@ static int remove_old(const char *name, u64 size)
 	ret = check_room(&path, size);
 	if (!ret)
 		ret = unlink_dentry(path.dentry);
+	/* Who has it open, as that check has for some time yet, keeps its blocks, which count as room. */
+	if (!ret && !d_inode(path.dentry)->i_nlink)
+		vfs_truncate(&path, 0);
 	path_put(&path);
 	return ret;
 }
@@ -554,7 +591,7 @@ static int map_file(struct cow_file *cow, struct file *file, struct block_device
 	ret = cow_extents_verify(&first, file, bdev, cow->layout.data_offset);
 	if (ret)
 		goto out;
-	protect(file_inode(file), true);
+	protect(file_inode(file), COW_PROTECTED);
 	ret = cow_extents_read(&cow->extents, file_inode(file), cow->fsize);
 	if (!ret && !cow_extents_equal(&first, &cow->extents)) {
 		dbd_err("the COW file %s was moved on disk while it was set up", cow->path);
@@ -603,6 +640,10 @@ static int fill_file(struct cow_file *cow, struct file *file, struct super_block
 		return -EINVAL;
 	if (IS_DAX(inode))
 		return -EOPNOTSUPP;
+	if (protect_named(file->f_path.dentry, COW_GUARDED)) {
+		dbd_err("the COW file %s was removed while it was set up", cow->path);
+		return -EAGAIN;
+	}
 	ret = allocate(file, cow->fsize);
 	if (!ret)
 		ret = vfs_fsync(file, 0);
@@ -647,7 +688,7 @@ struct cow_file *cow_create(const char *name, struct super_block *sb, struct blo
 	if (!ret)
 		ret = fill_file(cow, file, sb, bdev);
 	if (ret) {
-		protect(file_inode(file), false);
+		protect(file_inode(file), 0);
 		unlink_dentry(file->f_path.dentry);
 		filp_close(file, NULL);
 		goto free;
@@ -675,9 +716,10 @@ static int change(struct cow_hold *hold, struct iattr *attr)
 	if (IS_ERR(dentry))
 		return PTR_ERR(dentry);
 	inode_lock(hold->inode);
-	inode_set_flags(hold->inode, 0, COW_INODE_FLAGS);
+	/* The driver for ext2 makes no file shorter that may only be appended to. */
+	set_protection(hold->inode, strcmp(hold->sb->s_type->name, "ext2") ? COW_GUARDED : 0);
 	ret = sb_rdonly(hold->sb) ? -EROFS : dbd_notify_change(dentry, attr);
-	inode_set_flags(hold->inode, COW_INODE_FLAGS, COW_INODE_FLAGS);
+	set_protection(hold->inode, COW_PROTECTED);
 	inode_unlock(hold->inode);
 	dput(dentry);
 	return ret;
@@ -736,8 +778,9 @@ int cow_shrink(struct cow_file *cow)
 	deactivate_super(sb);
 	if (!ret)
 		cow->fsize = size;
-	/* The blocks behind the new end may be the file system's again. */
-	cow_extents_cut(&cow->extents, size);
+	/* The blocks behind the new end may be the file system's again. On one that is read-only now nothing happened. */
+	if (ret != -EROFS)
+		cow_extents_cut(&cow->extents, size);
 	return ret;
 }
 
@@ -819,7 +862,7 @@ static struct file *open_pinned(struct cow_hold *hold, struct vfsmount *mnt)
 	return file;
 }
 
-/* Calls @write with the file open and not protected. */
+/* Calls @write with the file open, for nobody else: its log is still written to where it is on the disk. */
 static int with_file(struct cow_file *cow, const struct dbd_map *map, struct vfsmount *mnt,
 		     int (*write)(struct file *file, struct cow_file *cow,
 				  const struct dbd_map *map))
@@ -831,7 +874,7 @@ static int with_file(struct cow_file *cow, const struct dbd_map *map, struct vfs
 	ret = hold_get(cow, &hold);
 	if (ret)
 		return ret;
-	protect(hold.inode, false);
+	protect(hold.inode, COW_GUARDED);
 	file = open_pinned(&hold, mnt);
 	if (IS_ERR(file)) {
 		ret = PTR_ERR(file);
@@ -839,7 +882,7 @@ static int with_file(struct cow_file *cow, const struct dbd_map *map, struct vfs
 		ret = write(file, cow, map);
 		filp_close(file, NULL);
 	}
-	protect(hold.inode, true);
+	protect(hold.inode, COW_PROTECTED);
 	hold_put(&hold);
 	return ret;
 }

@@ -237,7 +237,9 @@ void dbd_device_note_work(struct work_struct *work)
  */
 static bool put_off(int ret)
 {
-	return (ret == -EINTR || ret == -ENOMEM) && fatal_signal_pending(current);
+	/* -EFAULT: its memory, which the file system is asked with, has reached its limit. */
+	return (ret == -EINTR || ret == -ENOMEM || ret == -EFAULT) &&
+	       fatal_signal_pending(current);
 }
 
 /* Dormant, and mounted again. A failed device as well: its file can be removed then. */
