@@ -315,7 +315,7 @@ static int start_unverified(struct dbd_device *dev)
 	if (!track)
 		goto free_snap;
 	dbd_tracker_start(&dev->tracker, track);
-	dbd_target_drain(&dev->tracker.target);
+	dbd_target_drain(&dev->tracker.target, MAX_SCHEDULE_TIMEOUT);
 	ret = dbd_mount_mark_trace(dev->ref.bdev, dev->cow->block, &dev->origin.mount);
 	dbd_tracker_await_mark(&dev->tracker, dev->origin.mount.log_start,
 			       dev->origin.mount.log_nr);

@@ -170,8 +170,15 @@ int dbd_parts_make(struct dbd_device *dev, struct cow_file *cow, u64 cache, u32 
 void dbd_parts_free(struct snap_parts *p);
 /* @p becomes the device's. Control lock held; the caller publishes the track. */
 void dbd_parts_install(struct dbd_device *dev, struct snap_parts *p, struct cow_file *cow);
-/* Thaws the file system that dbd_freeze() froze. */
-void dbd_end_freeze(struct dbd_device *dev);
+/* Freezes the device's file system, which is @sb, and makes sure of it. */
+int dbd_begin_freeze(struct dbd_device *dev, struct super_block *sb);
+/*
+ * Says and mends what went wrong when it was thawed, by dbd_thaw(), which has returned @ret. Else 0. An error: somebody
+ * else did, some time before, and what was taken is not of one instant. May freeze it, and so wait for whatever is frozen.
+ */
+int dbd_end_freeze(struct dbd_device *dev, struct super_block *sb, int ret);
+/* While it is frozen: nothing is under way that the filter has not seen. */
+int dbd_device_drain(struct dbd_device *dev);
 /* Settings of growth end with the snapshot; a step under way is waited for. */
 void dbd_end_growth(struct dbd_device *dev);
 

@@ -162,7 +162,7 @@ void dbd_target_destroy(struct dbd_target *t)
 {
 	WARN_ON_ONCE(!list_empty(&t->node) || atomic_read(&t->nr_diverted));
 	/* Nobody is inside gate_submit_bio() any more. */
-	dbd_queue_drain(t->gate->queue);
+	dbd_queue_drain(t->gate->queue, MAX_SCHEDULE_TIMEOUT);
 	dbd_put_disk(t->gate);
 }
 
@@ -193,10 +193,10 @@ void dbd_target_wait_held(struct dbd_target *t)
 	wait_event(t->idle, !atomic_read(&t->nr_diverted));
 }
 
-void dbd_target_drain(struct dbd_target *t)
+int dbd_target_drain(struct dbd_target *t, unsigned long timeout)
 {
 	dbd_target_sync(t);
-	dbd_queue_drain(bdev_get_queue(t->bdev));
+	return dbd_queue_drain(bdev_get_queue(t->bdev), timeout) ? 0 : -ETIMEDOUT;
 }
 
 static void find_tracepoint(struct tracepoint *tp, void *data)

@@ -96,11 +96,11 @@ void dbd_target_sync(struct dbd_target *t);
 /* As above, and each bio then diverted has been sent on or ended. May sleep. */
 void dbd_target_wait_held(struct dbd_target *t);
 /*
- * As dbd_target_sync(), and requests that were in the disk's queue have
- * completed. For a stacking disk only its submitters are waited for. Called
- * with the file system frozen: allocates nothing.
+ * As dbd_target_sync(), and requests that were in the disk's queue have completed, be they of other users or
+ * partitions. For a stacking disk only its submitters are waited for. Called with the file system frozen: allocates
+ * nothing. -ETIMEDOUT: they have not after @timeout jiffies.
  */
-void dbd_target_drain(struct dbd_target *t);
+int dbd_target_drain(struct dbd_target *t, unsigned long timeout);
 
 /*
  * Process context. Ends the hold of a bio given to ->held; the filter must pass

@@ -134,7 +134,7 @@ static long run_test(void *data)
 	dbd_target_disarm(&st->target);
 	dbd_target_destroy(&st->target);
 put_disk:
-	dbd_queue_drain(disk->queue);
+	dbd_queue_drain(disk->queue, MAX_SCHEDULE_TIMEOUT);
 	dbd_put_disk(disk);
 free_page:
 	__free_page(page);

@@ -7,6 +7,9 @@
 #include "cow_track.h"
 #include "dbd.h"
 #include "device_impl.h"
+#include "origin.h"
+
+#define DRAIN_SECONDS 10
 
 struct dbd_track *dbd_track_alloc(struct dbd_map *map, struct dbd_snap *snap,
 				  struct dbd_intent *log)
@@ -120,12 +123,67 @@ void dbd_parts_install(struct dbd_device *dev, struct snap_parts *p, struct cow_
 	mutex_unlock(&dbd_view_lock);
 }
 
-void dbd_end_freeze(struct dbd_device *dev)
+/*
+ * The device counts its freezes. Somebody may thaw the file system itself under them (fsfreeze -u, an agent that
+ * thaws all): then the last thaw of the device fails, it goes on counting as frozen, and nothing would freeze its file
+ * system again, or mount it, until the next boot. Here all are ended: not frozen when it succeeds, unless somebody else
+ * has frozen the file system since.
+ */
+static int end_all_freezes(struct dbd_device *dev, struct super_block *sb)
 {
-	int ret = dbd_thaw(&dev->ref);
+	int n = dbd_freeze_count(dev->ref.bdev); /* 0: they were ended as well (sysrq j) */
+	int ret = dbd_freeze_sb(sb);
 
+	if (!ret && !n)
+		ret = dbd_thaw_sb(sb);
+	while (!ret && n-- && dbd_sb_frozen(sb))
+		ret = dbd_thaw(&dev->ref);
 	if (ret)
+		dbd_err("%s: its file system cannot be thawed: %d", dev->path, ret);
+	return ret;
+}
+
+int dbd_begin_freeze(struct dbd_device *dev, struct super_block *sb)
+{
+	int ret = dbd_freeze(&dev->ref);
+
+	if (ret || READ_ONCE(sb->s_writers.frozen) == SB_FREEZE_COMPLETE)
+		return ret;
+	dbd_warn("%s counts as frozen, but somebody has thawed its file system: put right", dev->path);
+	ret = end_all_freezes(dev, sb);
+	if (ret) {
+		dbd_thaw(&dev->ref);
+		return ret;
+	}
+	ret = dbd_freeze(&dev->ref);
+	if (ret || READ_ONCE(sb->s_writers.frozen) == SB_FREEZE_COMPLETE)
+		return ret;
+	dbd_end_freeze(dev, sb, dbd_thaw(&dev->ref));
+	return dbd_device_refuse(dev, -EBUSY, "its file system is thawed by somebody else all the time");
+}
+
+int dbd_end_freeze(struct dbd_device *dev, struct super_block *sb, int ret)
+{
+	if (ret == -EINVAL)
+		ret = end_all_freezes(dev, sb) ?:
+		      dbd_device_refuse(dev, -EAGAIN,
+					"its file system was thawed by somebody else while the snapshot was taken: try again");
+	else if (ret)
 		dbd_err("%s: cannot thaw the file system: %d", dev->path, ret);
+	return ret;
+}
+
+/*
+ * Requests of other users or partitions count as well, and some end only after the thaw: a reader that polls for
+ * his may be held by it.
+ */
+int dbd_device_drain(struct dbd_device *dev)
+{
+	int ret = dbd_target_drain(&dev->tracker.target, DRAIN_SECONDS * HZ);
+
+	return ret ? dbd_device_refuse(dev, ret,
+				       "what its disk was asked for before has not ended in time: its file system cannot stay frozen for that") :
+		     0;
 }
 
 void dbd_end_growth(struct dbd_device *dev)

@@ -29,7 +29,7 @@ void dbd_call_end(struct dbd_call *call)
 }
 
 /* An interrupt that came in between runs on the task's account: not its call. */
-static struct dbd_call *own_call(void)
+struct dbd_call *dbd_call_own(void)
 {
 	struct dbd_call *call, *found = NULL;
 	unsigned long flags;
@@ -44,9 +44,20 @@ static struct dbd_call *own_call(void)
 	return found;
 }
 
+void dbd_call_take(struct dbd_call *call)
+{
+	unsigned long flags;
+
+	if (!call)
+		return;
+	spin_lock_irqsave(&calls_lock, flags);
+	call->task = current;
+	spin_unlock_irqrestore(&calls_lock, flags);
+}
+
 void dbd_refuse(const char *fmt, ...)
 {
-	struct dbd_call *call = own_call();
+	struct dbd_call *call = dbd_call_own();
 	va_list args;
 
 	if (!call || call->text[0])

@@ -50,4 +50,11 @@ static inline void dbd_why_set(struct dbd_why *why, const char *text, u64 block)
 /* Why the call of this task, if there is one, is refused. Any context. */
 __printf(1, 2) void dbd_refuse(const char *fmt, ...);
 
+/*
+ * A worker that does a part of a call, while the caller waits, says what went wrong in the call's
+ * name: the caller's call, or NULL; from here on it is the current task's. To be taken back by the caller.
+ */
+struct dbd_call *dbd_call_own(void);
+void dbd_call_take(struct dbd_call *call);
+
 #endif /* DBD_REASON_H */

@@ -58,7 +58,9 @@ static u64 default_cow_size(const struct dbd_device *dev)
  * @parts: what it starts with
  * @started: the snapshot runs
  * @frozen: its file system is frozen, by us
+ * @thawed: what ending that has returned
  * @work: starts it
+ * @call: whose part that is
  * @tried: @work is done
  * @ret: of @work
  */
@@ -68,7 +70,9 @@ struct newcomer {
 	struct cow_file *cow;
 	struct snap_parts parts;
 	bool started, frozen;
+	int thawed;
 	struct work_struct work;
+	struct dbd_call *call;
 	struct completion tried;
 	int ret;
 };
@@ -136,16 +140,15 @@ static int newcomer_start(struct newcomer *n)
 	struct dbd_device *dev = n->dev;
 	int ret;
 
-	ret = dbd_freeze(&dev->ref);
+	ret = dbd_begin_freeze(dev, n->sb);
 	if (ret)
 		return ret;
 	n->frozen = true;
 	dbd_parts_install(dev, &n->parts, n->cow);
 	WRITE_ONCE(dev->active, true);
 	dbd_tracker_start(&dev->tracker, n->parts.track);
-	dbd_target_drain(&dev->tracker.target);
 	n->started = true;
-	return 0;
+	return dbd_device_drain(dev);
 }
 
 /* Undoes whatever was done. Not frozen. */
@@ -175,17 +178,28 @@ static void newcomer_work(struct work_struct *work)
 {
 	struct newcomer *n = container_of(work, struct newcomer, work);
 
+	dbd_call_take(n->call);
 	n->ret = newcomer_start(n);
 	complete(&n->tried);
 }
 
-static void thaw_started(struct newcomer *all, unsigned int nr)
+/* @ret, or what went wrong here, with *@failed. */
+static int thaw_started(struct newcomer *all, unsigned int nr, int ret, unsigned int *failed)
 {
-	while (nr-- > 0) {
-		if (all[nr].frozen)
-			dbd_end_freeze(all[nr].dev);
-		all[nr].frozen = false;
+	unsigned int i;
+
+	for (i = nr; i-- > 0; all[i].frozen = false)
+		all[i].thawed = all[i].frozen ? dbd_thaw(&all[i].dev->ref) : 0;
+	/* While none is frozen. */
+	for (i = 0; i < nr; i++) {
+		int thawed = dbd_end_freeze(all[i].dev, all[i].sb, all[i].thawed);
+
+		if (ret || !thawed)
+			continue;
+		ret = thawed;
+		*failed = i;
 	}
+	return ret;
 }
 
 /*
@@ -193,20 +207,23 @@ static void thaw_started(struct newcomer *all, unsigned int nr)
  * one of those, by whatever loop devices and networks: it is frozen then only
  * after they are thawed, so this does not wait for ever.
  */
-static int newcomer_start_next(struct newcomer *all, unsigned int i)
+static int newcomer_start_next(struct newcomer *all, unsigned int i, unsigned int *failed)
 {
 	struct newcomer *n = &all[i];
 	bool late;
 
+	*failed = i;
 	if (!i)
 		return newcomer_start(n);
+	n->call = dbd_call_own();
 	INIT_WORK(&n->work, newcomer_work);
 	init_completion(&n->tried);
 	queue_work(system_dfl_wq, &n->work);
 	late = !wait_for_completion_timeout(&n->tried, FREEZE_SECONDS * HZ);
 	if (late)
-		thaw_started(all, i);
+		thaw_started(all, i, -ETIMEDOUT, failed);
 	flush_work(&n->work);
+	dbd_call_take(n->call);
 	return late ? dbd_device_refuse(n->dev, -ETIMEDOUT,
 			     "its file system could not be frozen in time while those named before it were: one that stands on a file of another has to be named before that") :
 		      n->ret;
@@ -220,12 +237,9 @@ static int start_all(struct newcomer *all, unsigned int nr, unsigned int *failed
 
 	for (i = 0; i < nr; i++)
 		dbd_sb_presync(all[i].sb);
-	for (i = 0; !ret && i < nr; i++) {
-		*failed = i;
-		ret = newcomer_start_next(all, i);
-	}
-	thaw_started(all, nr);
-	return ret;
+	for (i = 0; !ret && i < nr; i++)
+		ret = newcomer_start_next(all, i, failed);
+	return thaw_started(all, nr, ret, failed);
 }
 
 static int setup_all(struct newcomer *all, const struct dbd_member *members, unsigned int nr,

@@ -334,7 +334,7 @@ void dbd_snap_disk_remove(struct snap_disk *disk)
 	spin_lock(&open_lock);
 	WRITE_ONCE(disk->gendisk->private_data, NULL);
 	spin_unlock(&open_lock);
-	dbd_queue_drain(disk->gendisk->queue);
+	dbd_queue_drain(disk->gendisk->queue, MAX_SCHEDULE_TIMEOUT);
 	del_gendisk(disk->gendisk);
 	destroy_workqueue(disk->wq);
 	dbd_put_disk(disk->gendisk);

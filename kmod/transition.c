@@ -125,21 +125,21 @@ struct predecessor {
 	struct dbd_intent *log;
 };
 
+/* When it succeeds the new snapshot is there, good if *@drained is 0, and the file system frozen. */
 static int start_next(struct dbd_device *dev, struct super_block *sb, struct snap_parts *p,
-		      struct cow_file *cow, struct predecessor *old)
+		      struct cow_file *cow, struct predecessor *old, int *drained)
 {
 	int ret;
 
 	dbd_sb_presync(sb);
-	ret = dbd_freeze(&dev->ref);
+	ret = dbd_begin_freeze(dev, sb);
 	if (ret)
 		return ret;
 	dbd_parts_install(dev, p, cow);
 	dbd_tracker_publish(&dev->tracker, p->track);
 	if (old->log)
 		dbd_intent_drain(old->log);
-	dbd_target_drain(&dev->tracker.target);
-	dbd_end_freeze(dev);
+	*drained = dbd_device_drain(dev);
 	return 0;
 }
 
@@ -228,7 +228,7 @@ static int next_snapshot(struct dbd_device *dev, struct cow_file *cow, struct vf
 	struct predecessor old = { .cow = dev->cow, .map = dev->map, .log = dev->log };
 	struct dbd_track *back = dbd_track_alloc(NULL, NULL, NULL);
 	struct snap_parts parts;
-	int ret;
+	int ret, drained;
 
 	if (!back)
 		return -ENOMEM;
@@ -241,16 +241,18 @@ static int next_snapshot(struct dbd_device *dev, struct cow_file *cow, struct vf
 	cow_set_owner(cow, dev, dbd_device_unmounted);
 	ret = link_logs(dev, &old, parts.log);
 	if (!ret)
-		ret = start_next(dev, mnt->mnt_sb, &parts, cow, &old);
+		ret = start_next(dev, mnt->mnt_sb, &parts, cow, &old, &drained);
 	if (ret) {
 		dbd_parts_free(&parts);
 		if (old.log)
 			dbd_intent_resume(old.log, old.map);
 		goto free_back;
 	}
+	ret = dbd_end_freeze(dev, mnt->mnt_sb, dbd_thaw(&dev->ref)) ?: drained;
 	/* The old map is final now: nobody sets bits in it any more. */
 	cow_set_owner(old.cow, NULL, NULL);
-	ret = finish_predecessor(dev, &old, mnt);
+	if (!ret)
+		ret = finish_predecessor(dev, &old, mnt);
 	if (ret) {
 		dbd_err("%s: no transition to snapshot: %d", dev->path, ret);
 		return_to_incremental(dev, &old, back, mnt);

@@ -121,16 +121,21 @@ void dbd_disk_never_added(struct gendisk *disk)
 #endif
 }
 
-void dbd_queue_drain(struct request_queue *q)
+bool dbd_queue_drain(struct request_queue *q, unsigned long timeout)
 {
 #if DBD_HAVE_FREEZE_QUEUE_MEMFLAGS
-	unsigned int memflags = blk_mq_freeze_queue(q);
+	unsigned int memflags = memalloc_noio_save();
+#endif
+	bool ret;
 
+	blk_freeze_queue_start(q);
+	ret = blk_mq_freeze_queue_wait_timeout(q, timeout);
+#if DBD_HAVE_FREEZE_QUEUE_MEMFLAGS
 	blk_mq_unfreeze_queue(q, memflags);
 #else
-	blk_mq_freeze_queue(q);
 	blk_mq_unfreeze_queue(q);
 #endif
+	return ret;
 }
 
 /* ---- the tracked device ---- */
@@ -237,6 +242,28 @@ int dbd_thaw(struct dbd_bdev *ref)
 	return thaw_bdev(ref->bdev, ref->frozen);
 }
 #endif
+
+int dbd_freeze_sb(struct super_block *sb)
+{
+#if DBD_HAVE_FREEZE_SUPER_OWNER
+	return freeze_super(sb, FREEZE_HOLDER_USERSPACE, NULL);
+#elif DBD_HAVE_FREEZE_SUPER_HOLDER
+	return freeze_super(sb, FREEZE_HOLDER_USERSPACE);
+#else
+	return freeze_super(sb);
+#endif
+}
+
+int dbd_thaw_sb(struct super_block *sb)
+{
+#if DBD_HAVE_FREEZE_SUPER_OWNER
+	return thaw_super(sb, FREEZE_HOLDER_USERSPACE, NULL);
+#elif DBD_HAVE_FREEZE_SUPER_HOLDER
+	return thaw_super(sb, FREEZE_HOLDER_USERSPACE);
+#else
+	return thaw_super(sb);
+#endif
+}
 
 /* ---- files ---- */
 

@@ -157,8 +157,11 @@ void dbd_del_disk(struct gendisk *disk);
 void dbd_put_disk(struct gendisk *disk);
 /* For a disk that only receives bios and is never given to dbd_add_disk(). */
 void dbd_disk_never_added(struct gendisk *disk);
-/* Waits for everything in the queue; of a stacking disk, for its submitters. */
-void dbd_queue_drain(struct request_queue *q);
+/*
+ * Waits for everything in the queue; of a stacking disk, for its submitters. What comes meanwhile waits for that.
+ * False: it was not done within @timeout jiffies; MAX_SCHEDULE_TIMEOUT is for ever.
+ */
+bool dbd_queue_drain(struct request_queue *q, unsigned long timeout);
 
 /* For bios to a disk of dbd_alloc_disk(), as long as that lives. */
 static inline struct block_device *dbd_disk_bdev(struct gendisk *disk)
@@ -225,6 +228,18 @@ bool dbd_bdev_claimed(struct block_device *bdev);
 
 int dbd_freeze(struct dbd_bdev *ref);
 int dbd_thaw(struct dbd_bdev *ref);
+/* How many of the former there were without the latter. */
+static inline int dbd_freeze_count(struct block_device *bdev)
+{
+#if DBD_HAVE_FREEZE_COUNT_ATOMIC
+	return atomic_read(&bdev->bd_fsfreeze_count);
+#else
+	return READ_ONCE(bdev->bd_fsfreeze_count);
+#endif
+}
+/* As fsfreeze does: the device does not count it. */
+int dbd_freeze_sb(struct super_block *sb);
+int dbd_thaw_sb(struct super_block *sb);
 
 #if !DBD_HAVE_BDEV_NR_SECTORS
 static inline sector_t bdev_nr_sectors(struct block_device *bdev)

@@ -22,6 +22,10 @@ const isDirectory: Text = (s) => `${s.cowFile} is a directory. Name a file that 
 const tooLarge: Text = () => 'a file cannot be as large as that. Ask for less';
 const cannotTrack: Text = (s) =>
   `${s.blockDevice} is of a kind that cannot be tracked: in use by something else than an ext2, ext3, ext4 or xfs file system, zoned, or written past the block layer`;
+const disturbed: Text = (s) =>
+  `somebody has thawed the file system of ${s.blockDevice ?? minor(s)} at that moment, or moved or removed ${s.cowFile}. Try again`;
+const slowDisk = (s: Subject) =>
+  `requests to the disk of ${s.blockDevice ?? minor(s)}, made before, did not end within 10 seconds, and its file system is not kept frozen longer. Look for errors of the disk in the kernel log, and try again`;
 const badMinor = (s: Subject) => `${minor(s)} is not below the module's max_snap_devices`;
 const onlySnapshot: Text = (s) =>
   `${badMinor(s)}, or the device is not in active snapshot mode, or has failed. See its state and error in /proc/datto-info`;
@@ -38,6 +42,8 @@ const SETUP: Causes = {
   EDQUOT: noSpace,
   EFBIG: tooLarge,
   EOPNOTSUPP: cannotTrack,
+  EAGAIN: disturbed,
+  ETIMEDOUT: slowDisk,
 };
 
 /** Of the member that was refused, or of none of them. */
@@ -48,7 +54,7 @@ const GROUP: Causes = {
       ? "a group has one member at least and the module's max_snap_devices at most; or the driver is too old for groups"
       : `${SETUP.EINVAL?.(s)}. No device, and no minor, may be in the group twice`,
   ETIMEDOUT: (s) =>
-    `the file system of ${s.blockDevice} could not be frozen while those named before it were. One that stands on a file of another comes before that`,
+    `the file system of ${s.blockDevice} could not be frozen while those named before it were. One that stands on a file of another comes before that. Or ${slowDisk(s)}`,
 };
 
 const RELOAD: Causes = {
@@ -102,6 +108,8 @@ const CAUSES: Readonly<Partial<Record<Operation, Causes>>> = {
     ENOSPC: noSpace,
     EDQUOT: noSpace,
     EFBIG: tooLarge,
+    EAGAIN: disturbed,
+    ETIMEDOUT: slowDisk,
   },
   reconfigure: {
     ENOENT: notInUse,
