@@ -49,6 +49,7 @@ static void cow_free(struct kref *kref)
 	cow_extents_free(&cow->extents);
 	free_page((unsigned long)cow->block);
 	kfree(cow->path);
+	kfree(cow->mnt_path);
 	mutex_destroy(&cow->lock);
 	mutex_destroy(&cow->track_lock);
 	kfree(cow);
@@ -558,8 +559,9 @@ static void remove_unopened(const char *name)
 	path_put(&path);
 }
 
-static int set_path(struct cow_file *cow, struct file *file)
+static int set_paths(struct cow_file *cow, struct file *file)
 {
+	struct path root = { .mnt = file->f_path.mnt, .dentry = file->f_path.mnt->mnt_root };
 	char *buf = kmalloc(PATH_MAX, GFP_KERNEL), *path;
 	int ret = -ENOMEM;
 
@@ -568,10 +570,15 @@ static int set_path(struct cow_file *cow, struct file *file)
 	path = dentry_path_raw(file->f_path.dentry, buf, PATH_MAX);
 	if (IS_ERR(path)) {
 		ret = PTR_ERR(path);
-	} else {
-		cow->path = kstrdup(path, GFP_KERNEL);
-		ret = cow->path ? 0 : -ENOMEM;
+		goto out;
 	}
+	cow->path = kstrdup(path, GFP_KERNEL);
+	path = d_path(&root, buf, PATH_MAX);
+	/* There is another way without it. */
+	if (!IS_ERR(path))
+		cow->mnt_path = kstrdup(path, GFP_KERNEL);
+	ret = cow->path ? 0 : -ENOMEM;
+out:
 	kfree(buf);
 	return ret;
 }
@@ -684,7 +691,7 @@ struct cow_file *cow_create(const char *name, struct super_block *sb, struct blo
 		remove_unopened(name);
 		goto free;
 	}
-	ret = set_path(cow, file);
+	ret = set_paths(cow, file);
 	if (!ret)
 		ret = fill_file(cow, file, sb, bdev);
 	if (ret) {

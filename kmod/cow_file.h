@@ -42,6 +42,7 @@ struct cow_pin;
  * @watch: what to watch on the device, as cow_track_use() found it: see dbd_tracker_watch()
  * @block: a page for I/O on the header, see cow_track.h
  * @path: relative to the root of its file system, with leading '/'
+ * @mnt_path: where it was mounted as the file was made, as seen by who did; or NULL
  * @lock: guards @inode and @owner against the end of the super block
  * @inode: pinned; NULL after the file system was unmounted
  * @owner: argument of @unmounted; NULL: nobody wants to know
@@ -65,6 +66,7 @@ struct cow_file {
 	struct dbd_watch watch;
 	void *block;
 	char *path;
+	char *mnt_path;
 	struct mutex lock;
 	struct inode *inode;
 	struct cow_pin *pin;

@@ -14,6 +14,7 @@
 #include <linux/file.h>
 #include <linux/mount.h>
 #include <linux/mutex.h>
+#include <linux/namei.h>
 #include <linux/slab.h>
 #include <linux/statfs.h>
 
@@ -21,6 +22,7 @@
 #include "cow_room.h"
 #include "dbd.h"
 #include "fs_free.h"
+#include "origin.h"
 
 /**
  * struct dbd_grow - growth of one snapshot's COW file
@@ -84,6 +86,45 @@ static struct file *open_inode(struct cow_file *cow, struct vfsmount *mnt)
 	return file;
 }
 
+/*
+ * A new mount waits for whoever has the file system's s_umount, as a sync has, which may wait for writes that wait for
+ * this step. Not so a copy of the mount that the file was made through, if that is to be found here.
+ */
+static struct vfsmount *copy_mount(const struct cow_file *cow, struct super_block *sb)
+{
+	struct vfsmount *mnt;
+	struct path path;
+	int ret;
+
+	if (!cow->mnt_path)
+		return ERR_PTR(-ENOENT);
+	ret = kern_path(cow->mnt_path, LOOKUP_FOLLOW, &path);
+	if (ret)
+		return ERR_PTR(ret);
+	mnt = path.mnt->mnt_sb == sb ? clone_private_mount(&path) : ERR_PTR(-ESTALE);
+	path_put(&path);
+	return mnt;
+}
+
+static struct vfsmount *new_mount(struct dbd_grow *g, struct super_block *sb)
+{
+	/* Another file system, by the name in another root or name space, is not to be touched. */
+	if (!dbd_names_device(g->bdev_path, sb->s_bdev->bd_dev))
+		return ERR_PTR(-ENODEV);
+	return vfs_kern_mount(sb->s_type, SB_KERNMOUNT, g->bdev_path, NULL);
+}
+
+static int open_through(struct cow_file *cow, struct open_cow *o)
+{
+	int ret;
+
+	o->file = o->mnt->mnt_sb == o->sb ? open_inode(cow, o->mnt) : ERR_PTR(-ESTALE);
+	ret = PTR_ERR_OR_ZERO(o->file);
+	if (ret)
+		kern_unmount(o->mnt);
+	return ret;
+}
+
 static int open_cow(struct dbd_grow *g, struct open_cow *o)
 {
 	struct cow_file *cow = g->snap->cow;
@@ -92,18 +133,20 @@ static int open_cow(struct dbd_grow *g, struct open_cow *o)
 	o->sb = cow_hold_sb(cow);
 	if (IS_ERR(o->sb))
 		return PTR_ERR(o->sb);
-	o->mnt = vfs_kern_mount(o->sb->s_type, SB_KERNMOUNT, g->bdev_path, NULL);
+	o->mnt = copy_mount(cow, o->sb);
+	/* It may have become read-only, which its file system is not. */
+	if (!IS_ERR(o->mnt) && !open_through(cow, o))
+		return 0;
+	o->mnt = new_mount(g, o->sb);
 	if (IS_ERR(o->mnt)) {
 		ret = PTR_ERR(o->mnt);
 		dbd_refuse("the file system of %s cannot be entered: %d", g->bdev_path, ret);
 		goto put_sb;
 	}
-	o->file = o->mnt->mnt_sb == o->sb ? open_inode(cow, o->mnt) : ERR_PTR(-ESTALE);
-	if (!IS_ERR(o->file))
+	ret = open_through(cow, o);
+	if (!ret)
 		return 0;
-	ret = PTR_ERR(o->file);
 	dbd_refuse("the COW file %s cannot be opened: %d", cow->path, ret);
-	mntput(o->mnt);
 put_sb:
 	deactivate_super(o->sb);
 	return ret;
@@ -116,7 +159,7 @@ static void close_cow(struct open_cow *o)
 		__fput_sync(o->file);
 	else
 		fput(o->file);
-	mntput(o->mnt);
+	kern_unmount(o->mnt);
 	deactivate_super(o->sb);
 }
 
@@ -252,6 +295,8 @@ static int step_of(struct dbd_grow *g, struct open_cow *o, u64 bytes)
 	dbd_info("/dev/datto%u: %llu bytes more for the COW file, %llu blocks of them usable",
 		 g->snap->minor, bytes, blocks);
 	cow_room_add(&g->snap->room, runs);
+	/* Those who wait, before the file is closed, which takes some time. */
+	dbd_snap_room_changed(g->snap);
 	return 0;
 }
 

@@ -19,6 +19,8 @@
 #include "cow_layout.h"
 #include "dbd.h"
 #include "fs_free.h"
+#include "origin.h"
+#include "snap_disk.h"
 
 #define RECORDS 1000u
 
@@ -33,13 +35,19 @@ static struct vfsmount *mount_snapshot(struct super_block *sb, unsigned int mino
 	if (!options)
 		return ERR_PTR(-ENOMEM);
 	snprintf(path, sizeof(path), "/dev/datto%u", minor);
+	if (!dbd_names_device(path, dbd_snap_disk_dev(minor))) {
+		dbd_refuse("%s, which tells what was free, is not there", path);
+		mnt = ERR_PTR(-ENODEV);
+		goto free_options;
+	}
 	/* An error in a copy must not bring the machine down, as its super block may ask for. */
 	strscpy(options, xfs ? "norecovery,nouuid" : "noload,errors=continue", PAGE_SIZE);
 	mnt = vfs_kern_mount(sb->s_type, SB_KERNMOUNT | SB_RDONLY, path, options);
-	free_page((unsigned long)options);
 	if (IS_ERR(mnt))
 		dbd_refuse("%s, which tells what was free, cannot be mounted read-only: %ld", path,
 			   PTR_ERR(mnt));
+free_options:
+	free_page((unsigned long)options);
 	return mnt;
 }
 

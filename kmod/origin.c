@@ -72,6 +72,20 @@ void dbd_sb_presync(struct super_block *sb)
 	up_read(&sb->s_umount);
 }
 
+bool dbd_names_device(const char *name, dev_t dev)
+{
+	struct inode *inode;
+	struct path path;
+	bool ret;
+
+	if (kern_path(name, LOOKUP_FOLLOW, &path))
+		return false;
+	inode = d_inode(path.dentry);
+	ret = S_ISBLK(inode->i_mode) && inode->i_rdev == dev;
+	path_put(&path);
+	return ret;
+}
+
 int dbd_resolve_path(const char *name, char **resolved)
 {
 	char *buf = kmalloc(PATH_MAX, GFP_KERNEL), *p;

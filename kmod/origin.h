@@ -26,6 +26,9 @@ static inline bool dbd_sb_frozen(struct super_block *sb)
  */
 void dbd_sb_presync(struct super_block *sb);
 
+/* Whether @name is the node of this block device, in the caller's root and name space. */
+bool dbd_names_device(const char *name, dev_t dev);
+
 /* Absolute path with links followed, kmalloc'ed, in *@resolved. */
 int dbd_resolve_path(const char *name, char **resolved);
 

@@ -343,6 +343,11 @@ void dbd_snap_disk_remove(struct snap_disk *disk)
 	kfree(disk);
 }
 
+dev_t dbd_snap_disk_dev(unsigned int minor)
+{
+	return MKDEV(datto_major, minor);
+}
+
 int dbd_snap_disk_init(void)
 {
 	int ret = register_blkdev(0, "datto");

@@ -13,6 +13,9 @@ struct snap_disk;
 int dbd_snap_disk_init(void);
 void dbd_snap_disk_exit(void);
 
+/* The number of the disk of @minor. */
+dev_t dbd_snap_disk_dev(unsigned int minor);
+
 /*
  * Adds the disk; the node exists when this returns. @active: reads give EBUSY
  * while it is false. ERR_PTR. Process context, no file system frozen.
