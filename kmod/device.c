@@ -9,6 +9,7 @@
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include <linux/wait.h>
 
 #include "cow_track.h"
 #include "dbd.h"
@@ -173,6 +174,7 @@ struct dbd_device *dbd_device_open(const char *bdev, u64 cache, unsigned int min
 	mutex_init(&dev->lock);
 	INIT_DELAYED_WORK(&dev->settle, dbd_device_settle_work);
 	INIT_DELAYED_WORK(&dev->note, dbd_device_note_work);
+	INIT_WORK(&dev->seal, dbd_device_seal_work);
 	dev->minor = minor;
 	dev->cache = cache;
 	ret = dbd_bdev_open(bdev, &dev->ref);
@@ -388,13 +390,13 @@ put:
 }
 
 /* The device is locked and nobody has its disk open. */
-static void device_end(struct dbd_device *dev, void (*end_cow)(struct cow_file *cow))
+static void device_end(struct dbd_device *dev, void (*end_cow)(struct dbd_device *dev))
 {
 	bool held = dev->holds_module;
 
 	table_remove(dev);
 	dbd_device_stop(dev);
-	end_cow(dev->cow);
+	end_cow(dev);
 	mutex_unlock(&dev->lock);
 	dbd_device_end_work(dev);
 	dbd_device_put(dev);
@@ -402,9 +404,27 @@ static void device_end(struct dbd_device *dev, void (*end_cow)(struct cow_file *
 		module_put(THIS_MODULE);
 }
 
-static void remove_cow(struct cow_file *cow)
+static void release_cow(struct dbd_device *dev)
 {
-	cow_remove(cow);
+	cow_release(dev->cow);
+}
+
+static void remove_cow(struct dbd_device *dev)
+{
+	cow_remove(dev->cow);
+}
+
+/* What is written from now on is seen by nobody: if something was after the seal, its log is not complete. */
+static void leave_cow(struct dbd_device *dev)
+{
+	int ret = 0;
+
+	if (!dev->unverified && !dev->tracker.disclaimed && !dbd_tracker_sealed(&dev->tracker))
+		ret = cow_track_unlog(dev->cow, dev->ref.bdev);
+	if (ret && ret != -ESTALE)
+		dbd_warn("%s: the COW file %s cannot be marked as lost: %d", dev->path,
+			 dev->cow->path, ret);
+	cow_release(dev->cow);
 }
 
 static int destroy_locked(unsigned int minor)
@@ -415,7 +435,7 @@ static int destroy_locked(unsigned int minor)
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
 	if (dev->unverified) {
-		device_end(dev, cow_release); /* the file was never ours */
+		device_end(dev, release_cow); /* the file was never ours */
 		return 0;
 	}
 	sb = cow_hold_sb(dev->cow);
@@ -574,14 +594,17 @@ int dbd_auto_expand(u64 step, u64 reserved, unsigned int minor)
 
 /* ---- at the end of the machine's run, or the module's ---- */
 
-#define SEAL_PATIENCE_MS 5000
+#define LOCK_PATIENCE_MS 5000
+#define SEAL_PATIENCE_S 30
 
-/* A device that is busy for long must not keep the machine from rebooting. */
+static atomic_t nr_sealing;
+static DECLARE_WAIT_QUEUE_HEAD(all_sealed);
+
 static bool lock_soon(struct dbd_device *dev)
 {
 	unsigned int ms;
 
-	for (ms = 0; ms < SEAL_PATIENCE_MS; ms += 20) {
+	for (ms = 0; ms < LOCK_PATIENCE_MS; ms += 20) {
 		if (mutex_trylock(&dev->lock))
 			return true;
 		msleep(20);
@@ -613,6 +636,24 @@ bool dbd_devices_any(void)
 	return ret;
 }
 
+void dbd_device_seal_work(struct work_struct *work)
+{
+	struct dbd_device *dev = container_of(work, struct dbd_device, seal);
+
+	if (lock_soon(dev)) {
+		if (!dev->dead && !dev->unverified)
+			dbd_tracker_seal(&dev->tracker, dev->cow);
+		mutex_unlock(&dev->lock);
+	}
+	dbd_device_put(dev);
+	if (atomic_dec_and_test(&nr_sealing))
+		wake_up(&all_sealed);
+}
+
+/*
+ * A device that is busy for long, or a disk that does not answer, must not keep the machine from
+ * rebooting: what changed is in the log as well.
+ */
 void dbd_devices_seal(void)
 {
 	unsigned int i;
@@ -622,13 +663,14 @@ void dbd_devices_seal(void)
 
 		if (!dev)
 			continue;
-		if (lock_soon(dev)) {
-			if (!dev->dead && !dev->unverified)
-				dbd_tracker_seal(&dev->tracker, dev->cow);
-			mutex_unlock(&dev->lock);
+		atomic_inc(&nr_sealing);
+		if (!queue_work(system_dfl_wq, &dev->seal)) {
+			atomic_dec(&nr_sealing); /* still at it */
+			dbd_device_put(dev);
 		}
-		dbd_device_put(dev);
 	}
+	if (!wait_event_idle_timeout(all_sealed, !atomic_read(&nr_sealing), SEAL_PATIENCE_S * HZ))
+		dbd_warn("%d devices could not be sealed in time", atomic_read(&nr_sealing));
 }
 
 void dbd_devices_exit(void)
@@ -644,7 +686,7 @@ void dbd_devices_exit(void)
 		mutex_lock(&dev->lock);
 		if (!dev->unverified && dbd_tracker_seal(&dev->tracker, dev->cow))
 			dbd_tracker_disclaim(&dev->tracker, dev->cow);
-		device_end(dev, cow_release);
+		device_end(dev, leave_cow);
 	}
 	mutex_unlock(&control_lock);
 }

@@ -51,6 +51,7 @@
  * @tracker: the origin's writes
  * @settle: looks after a device without a mount, see states.c
  * @note: notes the mount again, see dbd_tracker_watch()
+ * @seal: seals it, as the machine goes down
  */
 struct dbd_device {
 	unsigned int minor;
@@ -82,6 +83,7 @@ struct dbd_device {
 	struct dbd_tracker tracker;
 	struct delayed_work settle;
 	struct delayed_work note;
+	struct work_struct seal;
 };
 
 enum dbd_state { /* the interface's state bits, as they may combine */
@@ -224,6 +226,7 @@ void dbd_device_activated(struct dbd_device *dev);
 void dbd_device_settle(struct dbd_device *dev);
 void dbd_device_settle_work(struct work_struct *work);
 void dbd_device_note_work(struct work_struct *work);
+void dbd_device_seal_work(struct work_struct *work);
 /* Callbacks of the tracker. */
 void dbd_device_unsealed(struct dbd_tracker *tracker);
 void dbd_device_logged(struct dbd_tracker *tracker);
