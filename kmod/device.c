@@ -228,6 +228,9 @@ void dbd_device_stop(struct dbd_device *dev)
 	if (dev->snap)
 		dbd_snap_stop_keeping(dev->snap);
 	dbd_end_growth(dev);
+	/* Before the place of the COW file, at rest, may be written to by others without its being noticed. */
+	if (dev->snap)
+		dbd_snap_quiesce(dev->snap);
 	dbd_tracker_stop(&dev->tracker);
 	dbd_snap_disk_remove(dev->disk);
 	dev->disk = NULL;

@@ -550,6 +550,11 @@ void dbd_intent_stop(struct dbd_intent *in)
 	flush_work(&in->commit);
 }
 
+void dbd_intent_halt(struct dbd_intent *in)
+{
+	WRITE_ONCE(in->stopped, true);
+}
+
 bool dbd_intent_stopped(const struct dbd_intent *in)
 {
 	return READ_ONCE(in->stopped) || READ_ONCE(in->failing);

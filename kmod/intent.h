@@ -96,6 +96,8 @@ void dbd_intent_resume(struct dbd_intent *in, const struct dbd_map *map);
  * speak of one by now.
  */
 void dbd_intent_stop(struct dbd_intent *in);
+/* That begins; no write of the log is begun any more, but one may be under way. Any context. */
+void dbd_intent_halt(struct dbd_intent *in);
 /* It was, or could not be written. */
 bool dbd_intent_stopped(const struct dbd_intent *in);
 /* It could not be written, and the header speaks of it: to be written again, until it does not. */

@@ -86,6 +86,24 @@ static enum dbd_verdict filter_write(struct dbd_target *target, struct bio *bio,
 	return logged(track, b, end) ? DBD_PASS : DBD_DIVERT;
 }
 
+static const char overwritten[] = "the place of its COW file was overwritten";
+
+static void tracker_fail(struct dbd_tracker *t, int error, const char *why)
+{
+	struct dbd_snap *snap;
+
+	/* It may be ending. */
+	rcu_read_lock();
+	snap = rcu_dereference(t->track)->snap;
+	if (snap)
+		dbd_snap_fail(snap, error, why, 0);
+	rcu_read_unlock();
+	if (snap || cmpxchg(t->error, 0, error) != 0)
+		return;
+	dbd_why_set(t->why, why, 0);
+	dbd_err("datto%u: tracking is lost: %s: %d", t->minor, why, error);
+}
+
 /* Error first: a reader that gets what this write leaves sees it. */
 static void missed_write(struct dbd_target *target, struct bio *bio, sector_t first, sector_t nr)
 {
@@ -96,7 +114,14 @@ static void missed_write(struct dbd_target *target, struct bio *bio, sector_t fi
 	if (track->snap) /* it may have ended since the filter looked */
 		dbd_snap_fail(track->snap, -EOPNOTSUPP, "a write that cannot be held", b);
 	dbd_map_set(track->map, b, end - b);
-	/* Best effort: both should have been done before it passes. */
+	/* Best effort: all of this should have been done before it passes. */
+	if (on_guarded(t, first, nr)) {
+		tracker_fail(t, -ESTALE, overwritten);
+		if (track->log)
+			dbd_intent_halt(track->log);
+		WRITE_ONCE(t->overwritten, true);
+		queue_work(t->wq, &t->open_work);
+	}
 	if (READ_ONCE(t->closed))
 		queue_work(t->wq, &t->open_work);
 	else if (track->log)
@@ -244,37 +269,22 @@ static void stop_log(struct dbd_tracker *t)
 		dbd_intent_stop(log);
 }
 
-static void tracker_fail(struct dbd_tracker *t, int error, const char *why)
-{
-	struct dbd_snap *snap;
-
-	/* It may be ending. */
-	rcu_read_lock();
-	snap = rcu_dereference(t->track)->snap;
-	if (snap)
-		dbd_snap_fail(snap, error, why, 0);
-	rcu_read_unlock();
-	if (snap || cmpxchg(t->error, 0, error) != 0)
-		return;
-	dbd_why_set(t->why, why, 0);
-	dbd_err("datto%u: tracking is lost: %s: %d", t->minor, why, error);
-}
-
 /*
  * Somebody writes to where the COW file was: it is no longer ours. No raw write
- * of ours is on its way there when this returns, and none will be.
+ * of ours is on its way there when this returns, and none will be; only then may
+ * others' pass.
  */
 static void tracker_disown(struct dbd_tracker *t)
 {
 	struct dbd_snap *snap = snap_of(t);
 
-	tracker_fail(t, -ESTALE, "the place of its COW file was overwritten");
+	tracker_fail(t, -ESTALE, overwritten);
 	/* If its header is not, that must not be believed any more. */
 	cow_track_unlog(t->cow, t->target.bdev);
-	WRITE_ONCE(t->guard, NULL);
 	stop_log(t);
 	if (snap)
 		dbd_snap_quiesce(snap);
+	WRITE_ONCE(t->guard, NULL);
 }
 
 static void route(struct dbd_tracker *t, struct bio *bio)
@@ -329,6 +339,8 @@ static int gate_open(struct dbd_tracker *t)
 	bio_list_init(&t->held);
 	t->closed = false;
 	spin_unlock_irq(&t->lock);
+	if (xchg(&t->overwritten, false) && READ_ONCE(t->guard))
+		tracker_disown(t);
 	while ((bio = bio_list_pop(&list)))
 		route(t, bio);
 	return ret;

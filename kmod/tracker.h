@@ -45,6 +45,7 @@ struct dbd_track {
  * @cow: what was sealed, or is guarded
  * @guard: extents of the COW file that nobody else may write, or NULL: the
  *	file system looks after them. RCU
+ * @overwritten: by a write that could not be held: what @guard demands is to be done
  * @last_write: jiffies, of writes seen while guarded
  * @log_start, @log_nr: see dbd_tracker_await_mark(); nr 0: not, or not any more
  * @marked: there was a write to them
@@ -68,6 +69,7 @@ struct dbd_tracker {
 	bool sealed;
 	struct cow_file *cow;
 	const struct cow_extents *guard;
+	bool overwritten;
 	unsigned long last_write;
 	sector_t log_start, log_nr;
 	bool marked;
