@@ -78,7 +78,7 @@ void dbd_snap_fail(struct dbd_snap *snap, int error, const char *why, u64 block)
 }
 
 /* Whether old blocks are still worth a copy. */
-static bool keeping(struct dbd_snap *snap)
+bool dbd_snap_keeping(struct dbd_snap *snap)
 {
 	return READ_ONCE(snap->keeping) && !READ_ONCE(*snap->error);
 }
@@ -416,7 +416,7 @@ static enum progress handle_held(struct dbd_snap *snap, struct bio *bio)
 	int ret;
 
 	bio_blocks(snap, bio, &first, &end);
-	if (keeping(snap) && bio_op(bio) == REQ_OP_DISCARD) {
+	if (dbd_snap_keeping(snap) && bio_op(bio) == REQ_OP_DISCARD) {
 		/*
 		 * Advisory: dropped, so that trimming free space neither fills
 		 * the COW file nor destroys what the snapshot shows.
@@ -425,10 +425,10 @@ static enum progress handle_held(struct dbd_snap *snap, struct bio *bio)
 		bio_left(snap);
 		return BIO_GONE;
 	}
-	if (keeping(snap)) {
+	if (dbd_snap_keeping(snap)) {
 		ret = copy_range(snap, first, end, is_urgent(bio), &wait_for);
 		/* It may have failed just now, for lack of room. */
-		if (keeping(snap)) {
+		if (dbd_snap_keeping(snap)) {
 			if (wait_for) {
 				bio_list_add(&wait_for->waiters, bio);
 				return BIO_GONE;
@@ -477,6 +477,9 @@ static void late_work(struct work_struct *work)
 {
 	struct dbd_snap *snap = container_of(to_delayed_work(work), struct dbd_snap, late_work);
 
+	/* The step may have ended before this was queued: the next one is not late. */
+	if (!READ_ONCE(snap->room.growing))
+		return;
 	WRITE_ONCE(snap->late, true);
 	queue_work(snap->wq, &snap->copy_work);
 }
@@ -544,7 +547,7 @@ static void read_done(struct dbd_copy *copy, blk_status_t status)
 	if (bytes & (COW_BLOCK_SIZE - 1))
 		memzero_page(copy->vecs[copy->nr - 1].bv_page, bytes & (COW_BLOCK_SIZE - 1),
 			     COW_BLOCK_SIZE - (bytes & (COW_BLOCK_SIZE - 1)));
-	if (keeping(snap) && !snap->parking)
+	if (dbd_snap_keeping(snap) && !snap->parking)
 		copy_index(copy);
 	copy->saved = true;
 	/*
@@ -553,7 +556,7 @@ static void read_done(struct dbd_copy *copy, blk_status_t status)
 	 */
 	dbd_map_set(snap->map, copy->block, copy->nr);
 	release_waiters(copy);
-	if (!keeping(snap)) {
+	if (!dbd_snap_keeping(snap)) {
 		copy_remove(copy);
 	} else if (snap->parking) {
 		list_add_tail(&copy->link, &snap->parked);
@@ -570,7 +573,7 @@ static void store_done(struct dbd_copy *copy, blk_status_t status)
 	if (status)
 		dbd_snap_fail(snap, blk_status_to_errno(status), "cannot write the COW file",
 			      copy->block);
-	if (keeping(snap) && copy->stored < (u64)copy->nr << COW_BLOCK_SHIFT)
+	if (dbd_snap_keeping(snap) && copy->stored < (u64)copy->nr << COW_BLOCK_SHIFT)
 		copy_store(copy);
 	else
 		copy_remove(copy);
@@ -600,15 +603,15 @@ static void handle_parked(struct dbd_snap *snap)
 	struct dbd_copy *copy, *next;
 
 	list_for_each_entry_safe(copy, next, &snap->parked, link) {
-		if (keeping(snap) && cow_room_get(&snap->room, copy->nr, true) < copy->nr)
+		if (dbd_snap_keeping(snap) && cow_room_get(&snap->room, copy->nr, true) < copy->nr)
 			dbd_snap_fail(snap, -EFBIG, "the COW file is full", copy->block);
 		list_del(&copy->link);
 		atomic_inc(&snap->nr_moving);
-		if (keeping(snap)) {
+		if (dbd_snap_keeping(snap)) {
 			copy_place(copy);
 			copy_index(copy);
 		}
-		if (keeping(snap))
+		if (dbd_snap_keeping(snap))
 			copy_store(copy);
 		else
 			copy_remove(copy);
@@ -645,12 +648,12 @@ static void copy_work(struct work_struct *work)
 
 	blk_start_plug(&plug);
 	handle_done(snap, &done);
-	if (!snap->parking || !keeping(snap))
+	if (!snap->parking || !dbd_snap_keeping(snap))
 		handle_parked(snap);
 	handle_roomless(snap);
 	handle_pending(snap);
 	blk_finish_plug(&plug);
-	if (!snap->parking && keeping(snap))
+	if (!snap->parking && dbd_snap_keeping(snap))
 		cow_room_is_growing(&snap->room);
 }
 

@@ -125,6 +125,9 @@ void dbd_snap_fail(struct dbd_snap *snap, int error, const char *why, u64 block)
 /* From now on held writes pass without a copy. Process context. */
 void dbd_snap_stop_keeping(struct dbd_snap *snap);
 
+/* Neither that, nor has it failed: what it reads as is good. */
+bool dbd_snap_keeping(struct dbd_snap *snap);
+
 /*
  * Waits until no copy is on its way. New ones must be excluded, by an error or
  * by dbd_snap_stop_keeping(). May sleep.

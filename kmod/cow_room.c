@@ -16,7 +16,7 @@ void cow_room_init(struct cow_room *room, struct cow_file *cow)
 	room->wq = NULL;
 	room->grower = NULL;
 	room->low = 0;
-	room->growing = false;
+	WRITE_ONCE(room->growing, false);
 }
 
 void cow_room_destroy(struct cow_room *room)
@@ -90,7 +90,7 @@ bool cow_room_is_growing(struct cow_room *room)
 
 	spin_lock_irq(&room->lock);
 	if (room->grower && !room->growing && room->low && left(room) <= room->low) {
-		room->growing = true;
+		WRITE_ONCE(room->growing, true);
 		queue_work(room->wq, room->grower);
 	}
 	ret = room->growing;
@@ -137,21 +137,21 @@ void cow_room_set_grower(struct cow_room *room, struct workqueue_struct *wq,
 	room->grower = grower;
 	room->low = low;
 	if (!grower)
-		room->growing = false;
+		WRITE_ONCE(room->growing, false);
 	spin_unlock_irq(&room->lock);
 }
 
 void cow_room_grow_begin(struct cow_room *room)
 {
 	spin_lock_irq(&room->lock);
-	room->growing = true;
+	WRITE_ONCE(room->growing, true);
 	spin_unlock_irq(&room->lock);
 }
 
 void cow_room_grow_end(struct cow_room *room, bool failed)
 {
 	spin_lock_irq(&room->lock);
-	room->growing = false;
+	WRITE_ONCE(room->growing, false);
 	if (failed)
 		room->low /= 2;
 	spin_unlock_irq(&room->lock);

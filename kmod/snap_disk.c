@@ -159,8 +159,8 @@ static int read_bio(struct snap_disk *disk, struct bio *bio)
 			bio_advance_iter(bio, &iter, len);
 	}
 	cow_index_reader_done(&reader);
-	smp_rmb(); /* the data, then the error; pairs with cmpxchg() in dbd_snap_fail() */
-	return READ_ONCE(*snap->error) ? -EIO : ret;
+	smp_rmb(); /* the data, then its state; pairs with cmpxchg() in dbd_snap_fail() */
+	return dbd_snap_keeping(snap) ? ret : -EIO;
 }
 
 static void read_work(struct work_struct *work)

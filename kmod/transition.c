@@ -162,6 +162,12 @@ static void return_to_incremental(struct dbd_device *dev, struct predecessor *ol
 	if (ret)
 		dbd_warn("%s: cannot take back the header of the COW file %s: %d", dev->path,
 			 old->cow->path, ret);
+	/* Else the old header may speak of a log that lacks what was written meanwhile. Its map goes below. */
+	if (old->log && !logged) {
+		dbd_intent_stop(old->log);
+		if (ret)
+			dbd_intent_unmark(old->log);
+	}
 	track->map = dev->map;
 	track->log = old->log;
 	stop_snapshot(dev, track);
@@ -173,14 +179,8 @@ static void return_to_incremental(struct dbd_device *dev, struct predecessor *ol
 	dev->cow = old->cow;
 	mutex_unlock(&dbd_view_lock);
 	cow_set_owner(old->cow, dev, dbd_device_unmounted);
-	/* Else the old header may speak of a log that lacks what was written meanwhile. */
 	if (!ret || logged || !old->log)
 		clear_error(dev);
-	if (old->log && !logged) {
-		dbd_intent_stop(old->log);
-		if (ret)
-			dbd_intent_unmark(old->log);
-	}
 	if (!logged)
 		return;
 	dbd_intent_resume(old->log, dev->map);
