@@ -5,7 +5,7 @@
 # slow: xfs
 # start: module
 # timeout: 240
-# dmesg-allow: (I/O error|Buffer I/O|EXT4-fs (error|warning)|XFS ).*datto|I/O error, dev loop3, sector \d+ op 0x0:\(READ\)
+# dmesg-allow: (I/O error|Buffer I/O|EXT4-fs (error|warning)|XFS ).*datto|fuzz: attempt to access beyond end of device|I/O error, dev loop3, sector \d+ op 0x0:\(READ\)
 
 . /share/guest/stress.sh 30
 RANDOM=$STRESS_SEED
