@@ -65,7 +65,10 @@ static void set_protection(struct inode *inode, unsigned int flags)
 	inode_set_flags(inode, flags, COW_PROTECTED | COW_GUARDED);
 }
 
-/* COW_PROTECTED, COW_GUARDED, or 0. In between there is none without: see protect_named(). */
+/*
+ * COW_PROTECTED, COW_GUARDED, or 0. From protect_named() to the end there is no moment with neither: the log is
+ * written raw to where the file is.
+ */
 static void protect(struct inode *inode, unsigned int flags)
 {
 	inode_lock(inode);
