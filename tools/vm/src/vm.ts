@@ -242,7 +242,7 @@ export class Vm {
         '-drive',
         `if=none,id=disk${index},format=raw,cache=unsafe,discard=unmap,file=${sparseFile(dir, index, bytes)}`,
         '-device',
-        `virtio-blk-pci,drive=disk${index}`,
+        `virtio-blk-pci,drive=disk${index},addr=${diskAddress(index)},multifunction=on`,
       ]),
     ];
   }
@@ -257,7 +257,16 @@ function sparseFile(dir: string, index: number, bytes: number): string {
   return path;
 }
 
+/** Slot and function on the PCI bus, eight to a slot, in the order that the guest names them by. */
+export function diskAddress(index: number): string {
+  const slot = 0x10 + (index >> 3);
+  if (slot > 0x1f) throw new Error(`a VM has room for 128 disks, not for ${index + 1}`);
+  return `0x${slot.toString(16)}.${index & 7}`;
+}
+
 /** Name of the guest's nth virtio disk. */
 export function diskName(index: number): string {
-  return `/dev/vd${String.fromCharCode('a'.charCodeAt(0) + index)}`;
+  const letters = 'abcdefghijklmnopqrstuvwxyz';
+  const before = Math.floor(index / letters.length);
+  return `/dev/vd${before ? letters[before - 1] : ''}${letters[index % letters.length]}`;
 }
