@@ -114,6 +114,7 @@ function cowExit(code: CowErrorCode): ExitName | undefined {
     case 'ERR_COW_TRUNCATED':
     case 'ERR_COW_MAGIC':
     case 'ERR_COW_NOT_CLEAN':
+    case 'ERR_COW_COUNT':
       return 'corrupt';
     case 'ERR_COW_RANGE':
       return 'usage';

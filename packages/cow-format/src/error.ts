@@ -7,6 +7,7 @@
  * - `ERR_COW_NOT_INCREMENTAL` still in snapshot mode
  * - `ERR_COW_SERIES` of another series than the one asked for (uuid)
  * - `ERR_COW_SEQID` of the same series, but not of the snapshot asked for
+ * - `ERR_COW_COUNT` the index has fewer changed blocks than the header counts
  * - `ERR_COW_RANGE` an argument or field outside its range
  * - `ERR_COW_READ` the source failed; its error is the `cause`
  */
@@ -18,6 +19,7 @@ export type CowErrorCode =
   | 'ERR_COW_NOT_INCREMENTAL'
   | 'ERR_COW_SERIES'
   | 'ERR_COW_SEQID'
+  | 'ERR_COW_COUNT'
   | 'ERR_COW_RANGE'
   | 'ERR_COW_READ';
 

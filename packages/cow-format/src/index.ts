@@ -34,6 +34,7 @@ export { type Run, RunBuilder } from './run-builder.js';
 export { changedBlocks, changedRunBatches, changedRuns, type RunOptions } from './runs.js';
 export { type BlobLike, blobSource, bufferSource, readHeader, type Source } from './source.js';
 export {
+  requireCount,
   requireIncremental,
   requirePredecessor,
   requireWholeIndex,

@@ -74,6 +74,8 @@ export async function* changedRunBatches(
 async function skipHole(source: Source, offset: number, end: number): Promise<number> {
   if (source.nextData === undefined) return offset;
   const next = await guard(offset, () => source.nextData?.(offset) ?? null);
+  // Beyond the end of a file there is no data either: it may have been cut.
+  if (next === null) await readExactly(source, end - ENTRY_SIZE, ENTRY_SIZE);
   if (next === null || next >= end) return end;
   // Also where a source answers with an earlier offset or with NaN.
   if (!(next > offset)) return offset;

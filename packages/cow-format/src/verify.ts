@@ -79,3 +79,19 @@ export function requireWholeIndex(layout: CowLayout, size: number): void {
     });
   }
 }
+
+/**
+ * Requires that an index has no fewer changed blocks than its header counts: what is missing was lost, as by
+ * a copy of the file that did not reach the disk.
+ * @param blocks that the index has
+ * @throws CowFormatError ERR_COW_COUNT
+ */
+export function requireCount({ version, nrChangedBlocks }: CowHeader, blocks: number): void {
+  if (version < 1n || BigInt(blocks) >= nrChangedBlocks) return;
+  throw new CowFormatError('ERR_COW_COUNT', 'COW file index', {
+    expected: `the ${nrChangedBlocks} changed blocks that the header counts`,
+    found: `${blocks}`,
+    advice:
+      'A part of the index was lost, or the device is larger: take the file itself, not a copy of it, or make a full copy.',
+  });
+}

@@ -100,7 +100,8 @@ describe('changedRuns', () => {
     });
     const runs = await collect(changedRuns(source, { device: layout, chunkBytes }));
     expect(runs).toEqual([{ start: 200_000_000_000, count: 2 }]);
-    expect(source.reads).toEqual({ calls: 1, bytes: chunkBytes, largest: chunkBytes });
+    // And the last entry: that the file is not cut there.
+    expect(source.reads).toEqual({ calls: 2, bytes: chunkBytes + 8, largest: chunkBytes });
   });
 
   it('reads a large dense index in chunks no larger than asked', async () => {
@@ -170,6 +171,18 @@ describe('changedRuns refuses', () => {
         collect(changedRuns(bufferSource(file), { device, chunkBytes })),
       ).rejects.toThrowError(expect.objectContaining({ code: 'ERR_COW_RANGE' }));
     }
+  });
+
+  it('a file that was cut meanwhile, which looks like a hole from there on', async () => {
+    const source = {
+      ...bufferSource(file),
+      read: (offset: number, length: number) =>
+        file.subarray(offset, offset + length).subarray(0, 0),
+      nextData: () => null,
+    };
+    await expect(collect(changedRuns(source, { device }))).rejects.toThrowError(
+      expect.objectContaining({ code: 'ERR_COW_TRUNCATED' }),
+    );
   });
 
   it('to hang on a source whose holes go backwards', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   cowLayout,
+  requireCount,
   requireIncremental,
   requirePredecessor,
   requireWholeIndex,
@@ -71,5 +72,22 @@ describe('requireWholeIndex', () => {
         expect.objectContaining({ code: 'ERR_COW_TRUNCATED', offset: size }),
       );
     }
+  });
+});
+
+describe('requireCount', () => {
+  it('takes as many as the header counts, and more', () => {
+    requireCount(header({ nrChangedBlocks: 7n }), 7);
+    requireCount(header({ nrChangedBlocks: 7n }), 8);
+  });
+
+  it('takes any where the header does not count', () => {
+    requireCount(header({ version: 0n, nrChangedBlocks: 7n }), 0);
+  });
+
+  it('refuses fewer', () => {
+    expect(() => requireCount(header({ nrChangedBlocks: 7n }), 6)).toThrowError(
+      expect.objectContaining({ code: 'ERR_COW_COUNT', found: '6' }),
+    );
   });
 });

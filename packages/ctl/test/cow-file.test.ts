@@ -193,6 +193,12 @@ it('changed refuses a map that is not finished, with 8', async () => {
   });
 });
 
+it('changed says when the index has lost what the header counts, with 8', async () => {
+  const { code, stderr } = await machine.dbdctl('changed', altered('index-hole', 0x38, 54));
+  expect(code).toBe(8);
+  expect(stderr).toContain('expected the 54 changed blocks that the header counts, found 53');
+});
+
 describe('inspect', () => {
   it('shows header, flags, statistics and map', async () => {
     const { stdout } = await machine.dbdctl(

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define HEADER 4096u
@@ -69,20 +70,28 @@ static int read_entries(struct dbd_scan *scan, unsigned int map,
 }
 
 /*
- * The first block at or after `at` whose entry in this map may be other than
- * zero; scan->blocks when there is none. A file system that cannot tell gives
- * `at` itself.
+ * *block: the first one at or after `at` whose entry in this map may be other
+ * than zero; scan->blocks when there is none. A file system that cannot tell
+ * gives `at` itself.
  */
-static uint64_t next_data(const struct dbd_scan *scan, unsigned int map)
+static int next_data(struct dbd_scan *scan, unsigned int map, uint64_t *block)
 {
 	uint64_t offset = HEADER + scan->at * ENTRY;
 	off_t found = lseek(scan->maps[map], offset, SEEK_DATA);
+	struct stat st;
 
-	if (found < 0)
-		return errno == ENXIO ? scan->blocks : scan->at;
-	if ((uint64_t)found <= offset)
-		return scan->at;
-	return (found - HEADER) / ENTRY;
+	*block = scan->at;
+	if (found < 0 && errno == ENXIO) {
+		/* Nor is there data beyond the end of a file that was cut. */
+		if (fstat(scan->maps[map], &st))
+			return failed(scan, map, offset, errno);
+		if ((uint64_t)st.st_size < HEADER + scan->blocks * ENTRY)
+			return failed(scan, map, st.st_size, 0);
+		*block = scan->blocks;
+	} else if (found >= 0 && (uint64_t)found > offset) {
+		*block = (found - HEADER) / ENTRY;
+	}
+	return 0;
 }
 
 /* Loads the entries at or after `at`, past what is a hole in every map. */
@@ -92,8 +101,10 @@ static int load(struct dbd_scan *scan)
 	uint64_t count;
 
 	for (unsigned int map = 0; map < scan->nr_maps; map++) {
-		uint64_t data = next_data(scan, map);
+		uint64_t data;
 
+		if (next_data(scan, map, &data))
+			return -1;
 		if (data < next)
 			next = data;
 	}

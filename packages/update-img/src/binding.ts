@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 export const MODE = { copy: 0, verify: 1, count: 2 } as const;
 export const ZEROS = { write: 0, punch: 1, skip: 2 } as const;
 export const END = { done: 0, paused: 1, stopped: 2, failed: 3 } as const;
+/** As DBD_MAX_MAPS in native/scan.h. */
+export const MAX_MAPS = 1024;
 export const FAULT_KINDS = ['read', 'write', 'differs', 'map'] as const;
 
 export interface RawCopyOptions {

@@ -1,4 +1,5 @@
-/** What block devices lie on, as /sys tells: partitions, device mapper, md, loop. */
+/** What block devices lie on, and are, as /sys tells: partitions, device mapper, md, loop. */
+import type { Stats } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 
 /**
@@ -6,18 +7,56 @@ import { readdir, readFile, stat } from 'node:fs/promises';
  * as no.
  * @param device as in the `dev` of stat(2)
  */
-export async function liesOn(device: number, other: number, depth = 0): Promise<boolean> {
-  if (device === other) return true;
+export async function liesOn(device: number, other: number): Promise<boolean> {
+  return anyBelow(device, (below) => below === other);
+}
+
+/** Whether a device is made of a file, by loop devices, or of a block device. Otherwise as {@link liesOn}. */
+export async function isMadeOf(device: number, part: Stats): Promise<boolean> {
+  return anyBelow(device, async (below) => {
+    if (part.isBlockDevice()) return below === part.rdev;
+    const file = await backingFile(directoryOf(below));
+    return file !== undefined && file.dev === part.dev && file.ino === part.ino;
+  });
+}
+
+/**
+ * By what a device is known at any time and by any name: what device mapper, md or the disk say of
+ * themselves, and the number of the partition. Undefined when nothing does.
+ * @param device as in the `rdev` of stat(2)
+ */
+export async function deviceId(device: number, sys = '/sys'): Promise<string | undefined> {
+  const directory = directoryOf(device, sys);
+  const [partition = ''] = await readText(`${directory}/partition`);
+  const disk = partition === '' ? directory : `${directory}/..`;
+  for (const name of ['dm/uuid', 'md/uuid', 'wwid', 'device/wwid', 'serial', 'device/serial']) {
+    const [line = ''] = await readText(`${disk}/${name}`);
+    const id = line.trim();
+    if (id !== '') return `${name.replace('device/', '')} ${id}${partition && ` ${partition}`}`;
+  }
+  return undefined;
+}
+
+async function anyBelow(
+  device: number,
+  holds: (device: number) => boolean | Promise<boolean>,
+  depth = 0,
+): Promise<boolean> {
+  if (await holds(device)) return true;
   if (depth > 8) return false;
   for (const below of await devicesBelow(device)) {
-    if (await liesOn(below, other, depth + 1)) return true;
+    if (await anyBelow(below, holds, depth + 1)) return true;
   }
   return false;
 }
 
-async function devicesBelow(device: number): Promise<number[]> {
+function directoryOf(device: number, sys = '/sys'): string {
   const { major, minor } = split(device);
-  const directory = `/sys/dev/block/${major}:${minor}`;
+  return `${sys}/dev/block/${major}:${minor}`;
+}
+
+async function devicesBelow(device: number): Promise<number[]> {
+  const directory = directoryOf(device);
   const slaves = await readdir(`${directory}/slaves`).catch(() => []);
   const files = slaves.map((slave) => `${directory}/slaves/${slave}/dev`);
   if ((await readText(`${directory}/partition`)).length > 0) files.push(`${directory}/../dev`);
@@ -27,10 +66,15 @@ async function devicesBelow(device: number): Promise<number[]> {
     const [a, b] = (text ?? '').split(':').map(Number);
     if (a !== undefined && b !== undefined) below.push(join(a, b));
   }
-  const [file] = await readText(`${directory}/loop/backing_file`);
-  const stats = file === undefined ? undefined : await stat(file).catch(() => undefined);
+  const stats = await backingFile(directory);
   if (stats !== undefined) below.push(stats.isBlockDevice() ? stats.rdev : stats.dev);
   return below;
+}
+
+/** What a loop device stands on. */
+async function backingFile(directory: string): Promise<Stats | undefined> {
+  const [file] = await readText(`${directory}/loop/backing_file`);
+  return file === undefined ? undefined : await stat(file).catch(() => undefined);
 }
 
 async function readText(path: string): Promise<string[]> {

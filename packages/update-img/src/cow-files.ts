@@ -3,14 +3,17 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { systemErrorText } from '@dbd/cli-kit';
 import {
   type CowHeader,
+  changedRunBatches,
   cowLayout,
   readHeader,
+  requireCount,
   requireIncremental,
   requirePredecessor,
   requireWholeIndex,
   type SnapshotId,
 } from '@dbd/cow-format';
 import { handleSource } from '@dbd/cow-format/node';
+import { MAX_MAPS } from './binding.js';
 import { UpdateError } from './error.js';
 
 /** A map of what changed between two snapshots, open. */
@@ -33,6 +36,10 @@ export async function openCowFiles(
   bytes: number,
   opened: (handle: FileHandle) => void,
 ): Promise<CowFile[]> {
+  if (paths.length > MAX_MAPS) {
+    const message = `cannot use ${paths.length} COW files: ${MAX_MAPS} at most. Make a full copy (--full).`;
+    throw new UpdateError('ERR_UPDATE_COW', message);
+  }
   const files: CowFile[] = [];
   for (const path of paths) files.push(await openCowFile(path, snapshot, bytes, opened));
   files.sort((a, b) => Number(a.header.seqid - b.header.seqid));
@@ -61,7 +68,13 @@ async function openCowFile(
     requireIncremental(header);
     // Whether the seqid fits is judged when all are known.
     requirePredecessor(header, { uuid: snapshot.uuid, seqid: header.seqid + 1n });
-    requireWholeIndex(cowLayout(bytes), source.size);
+    const device = cowLayout(bytes);
+    requireWholeIndex(device, source.size);
+    let blocks = 0;
+    for await (const runs of changedRunBatches(source, { device })) {
+      for (const { count } of runs) blocks += count;
+    }
+    requireCount(header, blocks);
     return { path, handle, header };
   });
 }

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
+import { BLOCK_SIZE } from '@dbd/cow-format';
 import type { Image } from './image.js';
+import type { RunState } from './journal.js';
 import { readPiece } from './segments.js';
 
 /** Bytes at the beginning of a block device that tell whether its content was replaced. */
@@ -22,6 +24,26 @@ export async function identityOf(
     const { size, mtimeNs } = await image.stat({ bigint: true });
     return `file ${size} ${mtimeNs}`;
   }
-  const head = await readPiece(image, Buffer.alloc(HEAD), 0, Math.min(HEAD, deviceBytes));
-  return `device ${createHash('sha256').update(head).digest('hex')}`;
+  return `device ${await hashBefore(image, Math.min(HEAD, deviceBytes))}`;
+}
+
+/**
+ * The same of an image that is known to be on the disk up to `position`, a block number. On a block device
+ * what was copied last tells it from another one too.
+ */
+export async function halfwayIdentityOf(
+  image: FileHandle,
+  kind: Image['kind'],
+  { deviceBytes, position }: RunState,
+): Promise<string> {
+  const identity = await identityOf(image, kind, deviceBytes);
+  if (kind === 'file') return identity;
+  return `${identity} ${await hashBefore(image, Math.min(position * BLOCK_SIZE, deviceBytes))}`;
+}
+
+/** Of the bytes before this one. */
+async function hashBefore(image: FileHandle, end: number): Promise<string> {
+  const length = Math.min(HEAD, end);
+  const piece = await readPiece(image, Buffer.alloc(HEAD), end - length, length);
+  return createHash('sha256').update(piece).digest('hex');
 }

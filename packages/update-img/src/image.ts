@@ -3,7 +3,7 @@ import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { systemErrorText } from '@dbd/cli-kit';
 import type { Datto } from '@dbd/ioctl';
-import { liesOn } from './block-stack.js';
+import { deviceId, isMadeOf, liesOn } from './block-stack.js';
 import { codeOf, UpdateError } from './error.js';
 import { syncDirectory } from './sync.js';
 
@@ -27,6 +27,8 @@ export interface Image {
   readonly kind: 'file' | 'block device';
   /** Its size; undefined: it does not exist. */
   readonly bytes: number | undefined;
+  /** Of a block device, see {@link deviceId}. */
+  readonly id?: string | undefined;
 }
 
 /**
@@ -62,9 +64,17 @@ export async function inspectImage(
     if (await isSame(stats, other)) throw refuse(given, `it is ${what}. Name the copy to update`);
   }
   await checkPlace(given, stats.isBlockDevice() ? stats.rdev : stats.dev, demands);
+  const origin = await stat(demands.origin).catch(() => undefined);
+  if (origin !== undefined && (await isMadeOf(origin.rdev, stats))) {
+    throw refuse(
+      given,
+      `${demands.origin}, the device that the snapshot is of, stands on it. Name the copy to update`,
+    );
+  }
   const kind = stats.isFile() ? 'file' : 'block device';
   const bytes = stats.isFile() ? stats.size : Number(await datto.deviceSize(given));
-  const image = { path: await realpath(given), kind, bytes } as const;
+  const id = stats.isBlockDevice() ? await deviceId(stats.rdev) : undefined;
+  const image = { path: await realpath(given), kind, bytes, id } as const;
   checkSize(given, image, demands);
   return image;
 }

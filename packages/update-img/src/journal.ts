@@ -17,7 +17,7 @@ import { codeOf, UpdateError } from './error.js';
 import { syncDirectory } from './sync.js';
 
 /** What a run is about, and how far it is. */
-export interface JournalState {
+export interface RunState {
   /** `full`: before it, the image was of no snapshot at all. */
   readonly mode: 'update' | 'full';
   /** Of the series, 32 hexadecimal digits. */
@@ -33,6 +33,11 @@ export interface JournalState {
   readonly allFrom: number | null;
   /** Where nothing was written yet, the image reads as zeros. */
   readonly empty: boolean;
+}
+
+export interface JournalState extends RunState {
+  /** The image as it was then, see {@link halfwayIdentityOf}: of another one this journal says nothing. */
+  readonly image: string;
 }
 
 const SLOT = 4096;

@@ -2,9 +2,9 @@
  * The manifest beside an image: which snapshot the image is a copy of, and checksums of its segments.
  *
  * Format, version 1, lines of text: `update-img manifest 1`, `uuid U`, `seqid N` and `bytes N` of the
- * snapshot, `image I` by which the image is known again, `segment N`, then for each segment of so many
- * bytes its SHA-256, `-` where it is not known, `!` where it was found wrong, or no such lines at all;
- * and `sha256` of all lines before.
+ * snapshot, `image I` by which the image is known again, or that says that it is half way, `segment N`,
+ * then for each segment of so many bytes its SHA-256, `-` where it is not known, `!` where it was found
+ * wrong, or no such lines at all; and `sha256` of all lines before.
  */
 
 import { createHash } from 'node:crypto';
@@ -21,6 +21,9 @@ export const HASH_SIZE = 32;
 export const UNKNOWN: Uint8Array = Buffer.alloc(HASH_SIZE);
 export const DAMAGED: Uint8Array = Buffer.alloc(HASH_SIZE, 0xff);
 
+/** In place of what the image is known by, while it is half way. */
+export const HALFWAY = 'half way';
+
 export interface ManifestContent {
   /** Of the series, 32 hexadecimal digits. */
   readonly uuid: string;
@@ -28,7 +31,7 @@ export interface ManifestContent {
   readonly seqid: bigint;
   /** Size of the device. */
   readonly bytes: number;
-  /** See {@link identityOf}. */
+  /** See {@link identityOf}; or {@link HALFWAY}. */
   readonly image: string;
   /** 32 bytes for each segment; empty when there are no checksums. */
   readonly hashes: Uint8Array;

@@ -8,9 +8,10 @@ import type { CowFile } from './cow-files.js';
 import { UpdateError } from './error.js';
 import type { Image } from './image.js';
 import { identityOf } from './image-identity.js';
-import type { JournalState } from './journal.js';
+import type { RunState } from './journal.js';
 import {
   DAMAGED,
+  HALFWAY,
   HASH_SIZE,
   type ManifestContent,
   manifestError,
@@ -34,6 +35,7 @@ export interface ManifestDemands {
   /** What the image held before does not matter. */
   readonly anew: boolean;
   readonly checksum: boolean;
+  readonly tools: HashTools;
   readonly onNote?: ((text: string) => void) | undefined;
 }
 
@@ -57,11 +59,17 @@ export async function prepareManifest(
   if (plan.halfway && !checksum) {
     return misfit === undefined ? new Manifest(path, kind, checksum, old) : none;
   }
-  if (
-    !plan.halfway &&
-    !checksum &&
-    old.image !== (await identityOf(image, kind, state.deviceBytes))
-  ) {
+  if (!plan.halfway && old.image === HALFWAY) {
+    throw new UpdateError(
+      'ERR_UPDATE_HALFWAY',
+      `cannot update the image ${name}: by its manifest ${path} an earlier run did not finish, but its ` +
+        'journal is gone. Make a full copy (--full).',
+    );
+  }
+  const isSame = plan.halfway || old.image === (await identityOf(image, kind, state.deviceBytes));
+  // The checksums tell as well, and where. What this run copies hides what is wrong: they are looked at before.
+  const known = isSame || !checksum ? old : await compared(image, kind, old, demands.tools);
+  if (known === undefined || (!isSame && !checksum)) {
     onNote?.(
       `the image ${name} was replaced, or written by something else, since it was made a copy of snapshot ` +
         `${old.seqid}: it is taken to be of snapshot ${state.base}, where the COW files start. If it is ` +
@@ -73,11 +81,31 @@ export async function prepareManifest(
     const message = `cannot update the image ${name}: by its manifest ${path}, ${misfit}.`;
     throw new UpdateError('ERR_UPDATE_GAP', message);
   }
-  return new Manifest(path, kind, checksum, old);
+  return new Manifest(path, kind, checksum, known);
+}
+
+/**
+ * The manifest, with marks where the image is not as it says; undefined: the image is not known to be the
+ * manifest's, nor to be another one.
+ */
+async function compared(
+  image: FileHandle,
+  kind: Image['kind'],
+  old: ManifestContent,
+  tools: HashTools,
+): Promise<ManifestContent | undefined> {
+  // Cut, or of another device.
+  if (kind === 'file' && (await image.stat()).size < old.bytes) return undefined;
+  const hashes = await hashSegments(image, old.bytes, tools);
+  if (markDamaged(hashes, old.hashes).length > 0) return { ...old, hashes };
+  for (let i = 0; i * HASH_SIZE < hashes.length; i++) {
+    if (!sameHash(hashAt(hashes, i), hashAt(old.hashes, i))) return undefined;
+  }
+  return old;
 }
 
 /** Why an image of the one state cannot be brought to the other; undefined: it can. */
-function misfitOf(old: ManifestContent, state: JournalState): string | undefined {
+function misfitOf(old: ManifestContent, state: RunState): string | undefined {
   const full = 'Make a full copy (--full)';
   if (old.uuid !== state.uuid) {
     return `it is of another series of snapshots, ${old.uuid}, and the COW files of ${state.uuid}. ${full}`;
@@ -118,25 +146,29 @@ export class Manifest {
     this.#old = old;
   }
 
-  /** Removes a manifest that is not of this image. To be called when the journal is there. */
+  /**
+   * Removes a manifest that is not of this image; in another one notes that the image is of no snapshot
+   * now. To be called when the journal is there.
+   */
   async begin(): Promise<void> {
     if (this.#old === undefined) await removeManifest(this.path);
+    else await writeManifest(this.path, { ...this.#old, image: HALFWAY });
   }
 
   /**
    * Writes the new manifest; the image is on the disk. With checksums the whole image is read before, and
    * what was not copied compared with the old ones.
-   * @returns what is wrong with the image
+   * @returns what is wrong with the image, by this run or an earlier one
    */
   async renew(
     image: FileHandle,
     cows: readonly CowFile[],
-    state: JournalState,
+    state: RunState,
     tools: HashTools,
   ): Promise<UpdateError | undefined> {
     const kept = await this.#keptHashes(cows, state);
     const hashes = this.#checksum ? await hashSegments(image, state.deviceBytes, tools) : kept;
-    const damaged = this.#checksum ? markDamaged(hashes, kept) : [];
+    const damaged = this.#checksum ? markDamaged(hashes, kept) : marked(hashes);
     await writeManifest(this.path, {
       uuid: state.uuid,
       seqid: state.target,
@@ -148,7 +180,7 @@ export class Manifest {
   }
 
   /** The old checksums without those of segments that this run touched. */
-  async #keptHashes(cows: readonly CowFile[], state: JournalState): Promise<Uint8Array> {
+  async #keptHashes(cows: readonly CowFile[], state: RunState): Promise<Uint8Array> {
     const hashes = Uint8Array.from(this.#old?.hashes ?? []);
     if (hashes.length === 0) return hashes;
     const touched = await touchedSegments(cows, state.deviceBytes, state.allFrom);
@@ -175,6 +207,12 @@ function markDamaged(hashes: Uint8Array, kept: Uint8Array): number[] {
     damaged.push(i);
   }
   return damaged;
+}
+
+/** Numbers of the segments that were found wrong before. */
+function marked(hashes: Uint8Array): number[] {
+  const all = Array.from({ length: hashes.length / HASH_SIZE }, (_, i) => i);
+  return all.filter((i) => sameHash(hashAt(hashes, i), DAMAGED));
 }
 
 function hashAt(hashes: Uint8Array, i: number): Uint8Array {

@@ -1,7 +1,7 @@
 /** What to do about an image that an earlier run may have left half way. */
 import { BLOCK_SIZE } from '@dbd/cow-format';
 import { UpdateError } from './error.js';
-import type { JournalState } from './journal.js';
+import type { JournalState, RunState } from './journal.js';
 
 /** What this run is asked for. */
 export interface Intent {
@@ -15,11 +15,13 @@ export interface Intent {
   readonly kept: number;
   /** The image was made by this run. */
   readonly created: boolean;
+  /** It is as the journal of the earlier run says, if there is one. */
+  readonly intact: boolean;
 }
 
 /** Where to begin. */
 export interface Plan {
-  readonly state: JournalState;
+  readonly state: RunState;
   /** Goes on where an earlier run stopped. */
   readonly resumed: boolean;
   /** The image is half way from an earlier run. */
@@ -31,10 +33,10 @@ export interface Plan {
  * @throws UpdateError ERR_UPDATE_HALFWAY when the image is half way and this run would not mend it
  */
 export function planRun(image: string, intent: Intent, earlier: JournalState | undefined): Plan {
-  const { created, kept, ...rest } = intent;
+  const { created, kept, intact, ...rest } = intent;
   const whole = kept >= Math.ceil(intent.deviceBytes / BLOCK_SIZE);
   const missing = intent.mode === 'full' ? 0 : whole ? null : kept;
-  const fresh: JournalState = { ...rest, allFrom: missing, position: 0, empty: created };
+  const fresh: RunState = { ...rest, allFrom: missing, position: 0, empty: created };
   if (earlier === undefined || created) return { state: fresh, resumed: false, halfway: false };
   const same =
     earlier.mode === intent.mode &&
@@ -44,8 +46,11 @@ export function planRun(image: string, intent: Intent, earlier: JournalState | u
     earlier.deviceBytes === intent.deviceBytes;
   const allFrom = least(earlier.allFrom, missing);
   if (same) {
-    const position = Math.min(earlier.position, kept);
-    return { state: { ...earlier, allFrom, position }, resumed: true, halfway: true };
+    const { mode, uuid, base, target, deviceBytes } = earlier;
+    const position = intact ? Math.min(earlier.position, kept) : 0;
+    const empty = intact && earlier.empty;
+    const state = { mode, uuid, base, target, deviceBytes, allFrom, position, empty };
+    return { state, resumed: intact, halfway: true };
   }
   if (intent.mode === 'full') return { state: fresh, resumed: false, halfway: true };
   requireMending(image, intent, earlier);

@@ -1,6 +1,7 @@
 /** The whole of an update, in its order: check, mark, copy, sync, check again, record, unmark. */
 
 import type { FileHandle } from 'node:fs/promises';
+import { getSystemErrorMap } from 'node:util';
 import { systemErrorText } from '@dbd/cli-kit';
 import { BLOCK_SIZE, formatUuid } from '@dbd/cow-format';
 import type { Datto } from '@dbd/ioctl';
@@ -10,7 +11,8 @@ import { type CowFile, openCowFiles } from './cow-files.js';
 import { UpdateError } from './error.js';
 import { faultText } from './fault-text.js';
 import { type Image, inspectImage, openImage } from './image.js';
-import { Journal, type JournalState, readJournal } from './journal.js';
+import { halfwayIdentityOf } from './image-identity.js';
+import { Journal, type JournalState, type RunState, readJournal } from './journal.js';
 import { type Manifest, prepareManifest } from './manifest.js';
 import { ownBlocks } from './own-blocks.js';
 import { type Plan, planRun } from './plan.js';
@@ -166,7 +168,12 @@ async function prepare(
   const created = image.bytes === undefined || (full && image.bytes === 0);
   const make = image.bytes !== undefined || !request.dryRun;
   const to = make ? keep(await openImage(image)) : undefined;
-  if (to !== undefined) takeLock(to, imageFile);
+  if (to !== undefined) await takeLock(to, image, imageFile);
+  const earlier = await readJournal(paths.journal);
+  const intact =
+    to !== undefined &&
+    earlier !== undefined &&
+    earlier.image === (await halfwayIdentityOf(to, image.kind, earlier));
   const plan = planRun(
     imageFile,
     {
@@ -177,9 +184,17 @@ async function prepare(
       deviceBytes: snapshot.bytes,
       kept: keptBlocks(image, snapshot),
       created,
+      intact,
     },
-    await readJournal(paths.journal),
+    earlier,
   );
+  if (plan.halfway && !intact && !full) {
+    tools.onNote?.(
+      `the image ${imageFile} was replaced, or written, since its journal was: it is copied from the beginning, ` +
+        `and taken to be of snapshot ${plan.state.base}, or between that and ${earlier?.target}. If it is ` +
+        'not, make a full copy (--full)',
+    );
+  }
   const manifest = await prepareManifest(to, {
     path: paths.manifest,
     name: imageFile,
@@ -187,6 +202,7 @@ async function prepare(
     plan,
     anew: created,
     checksum: request.checksum ?? false,
+    tools,
     onNote: tools.onNote,
   });
   return { node, snapshot, from, cows, image, to, plan, paths, manifest };
@@ -197,14 +213,28 @@ function keptBlocks({ bytes = 0 }: Image, snapshot: Snapshot): number {
   return bytes >= snapshot.bytes ? Math.ceil(bytes / BLOCK_SIZE) : Math.floor(bytes / BLOCK_SIZE);
 }
 
-function takeLock(image: FileHandle, path: string): void {
-  const errno = copyBinding().lock(image.fd);
-  if (errno === 0) return;
+async function takeLock(handle: FileHandle, { kind, bytes }: Image, path: string): Promise<void> {
+  const errno = copyBinding().lock(handle.fd);
+  const [name, text] = getSystemErrorMap().get(-errno) ?? [];
+  const reason =
+    errno === 0
+      ? // What was looked at before may have been in the hands of a run that is over now.
+        kind === 'file' && (await handle.stat()).size !== (bytes ?? 0)
+        ? 'another program writes it'
+        : undefined
+      : name === 'EAGAIN'
+        ? 'another program has locked it'
+        : `it cannot be locked: ${name}: ${text}`;
+  if (reason === undefined) return;
   throw new UpdateError(
     'ERR_UPDATE_BUSY',
-    `cannot update the image ${path}: another program has locked it (errno ${errno}). ` +
-      'Wait until the other run is over.',
+    `cannot update the image ${path}: ${reason}. Wait until the other run is over.`,
   );
+}
+
+/** With what the image is known by while it is so. */
+async function noted(scene: Scene, state: RunState): Promise<JournalState> {
+  return { ...state, image: await halfwayIdentityOf(target(scene), scene.image.kind, state) };
 }
 
 function copyJob({ from, to, cows, plan }: Scene, zeros: CopyJob['zeros'] & string) {
@@ -234,7 +264,7 @@ async function perform(
   tools: UpdateTools,
 ): Promise<{ copied: CopyProgress; damage: UpdateError | undefined }> {
   const { plan, paths } = scene;
-  const journal = await Journal.begin(paths.journal, plan.state);
+  const journal = await Journal.begin(paths.journal, await noted(scene, plan.state));
   try {
     await scene.manifest.begin();
     const copied = await copy(request, scene, tools, journal);
@@ -245,11 +275,37 @@ async function perform(
     const damage = await scene.manifest.renew(target(scene), scene.cows, plan.state, tools);
     await journal.end();
     return { copied, damage };
-  } catch (error) {
+  } catch (cause) {
+    await giveUpPosition(request, scene, tools, journal).catch(() => {});
     await journal.close().catch(() => {});
-    if (error instanceof UpdateError) error.partial = true;
+    const error =
+      cause instanceof UpdateError
+        ? cause
+        : new UpdateError('ERR_UPDATE_COPY', `${systemErrorText(cause)}. ${again(request)}`, {
+            cause,
+          });
+    error.partial = true;
     throw error;
   }
+}
+
+/**
+ * A snapshot that failed may have been one that the driver took back: the next one has its seqid, and other
+ * content.
+ */
+async function giveUpPosition(
+  { snapshotDevice }: UpdateRequest,
+  scene: Scene,
+  { datto }: UpdateTools,
+  journal: Journal,
+): Promise<void> {
+  const stands = await checkSnapshot(datto, snapshotDevice, scene.node.minor).then(
+    ({ uuid, seqid }) =>
+      seqid === scene.snapshot.seqid && formatUuid(uuid) === scene.plan.state.uuid,
+    () => false,
+  );
+  if (stands) return;
+  await journal.update(await noted(scene, { ...scene.plan.state, position: 0, empty: false }));
 }
 
 async function copy(
@@ -262,10 +318,8 @@ async function copy(
   const to = target(scene);
   if (image.kind === 'file' && image.bytes !== snapshot.bytes) await to.truncate(snapshot.bytes);
   const zeros = image.kind !== 'file' ? 'write' : plan.state.empty ? 'skip' : 'punch';
-  const state = (position: number, faults: readonly Fault[]): JournalState => ({
-    ...plan.state,
-    position: Math.min(position, firstBlock(faults)),
-  });
+  const state = (position: number, faults: readonly Fault[]) =>
+    noted(scene, { ...plan.state, position: Math.min(position, firstBlock(faults)) });
   const expected = expectedBytes(plan.state, cows);
   tools.onProgress?.({ phase: 'copy', bytes: 0, expected });
   const { end, progress, faults } = await runCopy(
@@ -281,7 +335,7 @@ async function copy(
       pauseMs: tools.checkpointMs ?? CHECKPOINT_MS,
       onPause: async ({ position }, found) => {
         await sync(to, image.path);
-        await journal.update(state(position, found));
+        await journal.update(await state(position, found));
       },
     },
   );
@@ -294,7 +348,7 @@ async function copy(
   try {
     tools.onProgress?.({ phase: 'sync', bytes: progress.bytes, expected: progress.bytes });
     await sync(to, image.path);
-    await journal.update(state(progress.position, faults));
+    await journal.update(await state(progress.position, faults));
   } catch (error) {
     // Of two reasons the first one.
     throw trouble ?? error;
@@ -327,7 +381,7 @@ async function verify(
   if (end === 'stopped') throw interrupted(again(request));
   if (end === 'done' && faults.length === 0) return;
   // So that the next run copies them again.
-  await journal.update({ ...scene.plan.state, position: firstBlock(faults) });
+  await journal.update(await noted(scene, { ...scene.plan.state, position: firstBlock(faults) }));
   throw new UpdateError(
     'ERR_UPDATE_VERIFY',
     `the image ${request.imageFile} is not what was copied: ${faultText(faults, scene.cows)}. ` +
@@ -338,7 +392,7 @@ async function verify(
 
 /** Bytes that are going to be copied, as far as headers tell. */
 function expectedBytes(
-  { position, allFrom, deviceBytes }: JournalState,
+  { position, allFrom, deviceBytes }: RunState,
   cows: readonly CowFile[],
 ): number | undefined {
   const blocks = Math.ceil(deviceBytes / BLOCK_SIZE);

@@ -306,6 +306,13 @@ describe('what fails', () => {
       },
     ]);
   });
+
+  it('does not take for a hole what lies beyond the end of a map that was cut', async () => {
+    const job = { deviceBytes: 10 * MIB, firstBlock: 1500 };
+    const { end, faults } = await run(files([0]), job);
+    expect(end).toBe('failed');
+    expect(faults).toEqual([expect.objectContaining({ kind: 'map', offset: 4096 + 1024 * 8 })]);
+  });
 });
 
 describe('comparing', () => {

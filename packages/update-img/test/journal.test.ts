@@ -21,6 +21,7 @@ const state: JournalState = {
   position: 0,
   allFrom: null,
   empty: false,
+  image: 'file 1 2',
 };
 
 /** Changes a byte. */

@@ -51,7 +51,9 @@ describe('update-img', () => {
     const [device = '', cow = '', image = ''] = args();
     const call = [device, '--checksum', cow, '--bwlimit=1GiB', image, '--state-directory', state];
     expect(await run(call)).toMatchObject({ code: 0, stderr: '' });
-    expect(await readFile(join(state, 'image.manifest'), 'latin1')).toMatch(
+    // Under the whole path, so that no other image has the same.
+    const name = scene.imageFile.slice(1).replaceAll('-', '%2D').replaceAll('/', '-');
+    expect(await readFile(join(state, `${name}.manifest`), 'latin1')).toMatch(
       /^update-img manifest 1\n/,
     );
   });

@@ -61,7 +61,9 @@ describe('--checksum', () => {
     // A copy of a part of the segment does not mend the rest; a full copy does.
     await scene.nextSnapshot();
     await scene.writeCow([SEGMENT / 4096 + 9], { seqid: 3n }, scene.cow(3));
-    await scene.update({ cowFiles: [scene.cow(3)] });
+    // Not even a run without --checksum says that all is well.
+    const told = await failureOf(scene.update({ cowFiles: [scene.cow(3)] }));
+    expect(told).toMatchObject({ code: 'ERR_UPDATE_MANIFEST', message: error.message });
     const again = await failureOf(scene.update({ checksum: true, cowFiles: [scene.cow(3)] }));
     expect(again.message).toMatch(/changed by something else .* from byte 16777216\./);
     await scene.update({ full: true, cowFiles: [], checksum: true });
@@ -81,6 +83,42 @@ describe('--checksum', () => {
     await expect(scene.update({ checksum: true, cowFiles: [scene.cow(3)] })).rejects.toThrowError(
       /from byte 0\./,
     );
+  });
+
+  it('does not believe an image that was set back, where it has no checksums to tell', async () => {
+    await first();
+    const back = await scene.image();
+    // Block 7 is in a segment whose checksum is not known then.
+    await scene.writeCow([7], { seqid: 2n }, scene.cow(2));
+    await scene.update({ cowFiles: [scene.cow(2)] });
+    await writeFile(scene.imageFile, back);
+    await scene.nextSnapshot();
+    await scene.writeCow([LAST], { seqid: 3n }, scene.cow(3));
+    const notes: string[] = [];
+    const run = { checksum: true, cowFiles: [scene.cow(3)] };
+    await scene.update(run, { onNote: (text) => notes.push(text) });
+    expect(notes).toEqual([expect.stringMatching(/replaced.* taken to be of snapshot 3/)]);
+  });
+
+  it('finds one that was set back where this run copies too, by the checksums', async () => {
+    await first();
+    const back = await scene.image();
+    await scene.writeCow([7], { seqid: 2n }, scene.cow(2));
+    await second();
+    await writeFile(scene.imageFile, back);
+    await scene.nextSnapshot();
+    await scene.writeCow([8], { seqid: 3n }, scene.cow(3));
+    const error = await failureOf(scene.update({ checksum: true, cowFiles: [scene.cow(3)] }));
+    expect(error.message).toMatch(/changed by something else .* from byte 0\./);
+  });
+
+  it('knows an image by its checksums whose time alone has changed', async () => {
+    await first();
+    await writeFile(scene.imageFile, await scene.image());
+    await scene.writeCow([LAST], { seqid: 2n }, scene.cow(2));
+    const onNote = (text: string) => expect(text).toBe('');
+    await scene.update({ checksum: true, cowFiles: [scene.cow(2)] }, { onNote });
+    expect((await scene.image()).equals(scene.expected([5, LAST]))).toBe(true);
   });
 
   it('is refused for an image of another snapshot, before anything is written', async () => {

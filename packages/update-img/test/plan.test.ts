@@ -11,6 +11,7 @@ const intent: Intent = {
   deviceBytes: BLOCKS * 4096,
   kept: BLOCKS,
   created: false,
+  intact: true,
 };
 const earlier: JournalState = {
   mode: 'update',
@@ -21,6 +22,7 @@ const earlier: JournalState = {
   position: 400,
   allFrom: null,
   empty: false,
+  image: '',
 };
 const full = { mode: 'full', base: 0n } as const;
 const plan = (change: Partial<Intent> = {}, journal?: JournalState) =>
@@ -51,8 +53,18 @@ describe('the same run again', () => {
       { ...full, allFrom: 0, empty: true },
       { position: 400, empty: true },
     ],
+    [
+      'begins anew in an image that is not what the journal says',
+      { ...full, intact: false },
+      { ...full, allFrom: 0, empty: true },
+      { position: 0, empty: false },
+    ],
   ])('%s', (_, change, journal, state) => {
-    expect(plan(change, { ...earlier, ...journal })).toMatchObject({ resumed: true, state });
+    expect(plan(change, { ...earlier, ...journal })).toMatchObject({
+      resumed: change.intact ?? true,
+      halfway: true,
+      state,
+    });
   });
 });
 

@@ -1,12 +1,12 @@
 /** What an image is a copy of is known from the run before, and a run that would not make it whole refused. */
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { copyFile, open, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { copyFile, mkdir, open, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { identityOf } from '../src/image-identity.js';
 import type { UpdateRequest } from '../src/update.js';
-import { failureOf, Scene } from './support.js';
+import { failureOf, range, Scene } from './support.js';
 
 const FULL = { full: true, cowFiles: [] };
 let scene: Scene;
@@ -172,6 +172,69 @@ it('a run that did not finish counts by its journal, not by the record', async (
   await update(cows(1, 2));
   await whole();
   expect(notes).toEqual([]);
+});
+
+/** Copies a part only. */
+async function interrupted(request: Partial<UpdateRequest>): Promise<void> {
+  const controller = new AbortController();
+  const call = scene.update(
+    { bytesPerSecond: 2 ** 20, ...request },
+    { signal: controller.signal, onProgress: ({ bytes }) => bytes > 0 && controller.abort() },
+  );
+  expect(await failureOf(call)).toMatchObject({ code: 'ERR_UPDATE_INTERRUPTED' });
+}
+
+it.each([
+  ['an update', () => cows(1)],
+  ['a full copy', () => FULL],
+])('%s that did not finish does not go on in an image that was put back', async (_, request) => {
+  const back = await scene.image();
+  await scene.writeCow(range(0, 600), { seqid: 1n }, scene.cow(1));
+  await interrupted(request());
+  await writeFile(scene.imageFile, back);
+  expect(await update(request())).toMatchObject({ resumedAt: 0 });
+  await whole();
+  expect(notes).toEqual(
+    request() === FULL ? [] : [expect.stringMatching(/since its journal was: .* snapshot 1, or/)],
+  );
+});
+
+it('a first copy that did not finish does not take what was put in its place for zeros', async () => {
+  await rm(scene.imageFile);
+  scene.now.fill(0, 4096, 500 * 4096);
+  await writeFile(scene.snapshotFile, scene.now);
+  await interrupted(FULL);
+  await writeFile(scene.imageFile, scene.before);
+  await update(FULL);
+  await whole();
+});
+
+it('an image that is half way without its journal is refused', async () => {
+  await scene.writeCow(range(0, 600), { seqid: 1n }, scene.cow(1));
+  await interrupted(cows(1));
+  await rm(scene.journal);
+  const error = await failureOf(update(cows(1)));
+  expect(error).toMatchObject({
+    code: 'ERR_UPDATE_HALFWAY',
+    message: expect.stringMatching(/its journal is gone/),
+  });
+  await update(FULL);
+  await whole();
+});
+
+it('two images of one name do not share what is kept of them', async () => {
+  const kept = { stateDirectory: join(scene.directory, 'state') };
+  const [a, b] = ['a', 'b'].map((name) => join(scene.directory, name, 'image')) as [string, string];
+  for (const path of [a, b]) {
+    await mkdir(dirname(path));
+    await copyFile(scene.imageFile, path);
+  }
+  await scene.writeCow(range(0, 600), { seqid: 1n }, scene.cow(1));
+  await interrupted({ ...cows(1), ...kept, imageFile: a });
+  expect(await update({ ...cows(1), ...kept, imageFile: b })).toMatchObject({ resumedAt: 0 });
+  expect((await readFile(b)).equals(scene.now)).toBe(true);
+  await update({ ...cows(1), ...kept, imageFile: a });
+  expect((await readFile(a)).equals(scene.now)).toBe(true);
 });
 
 it('a full copy that did not finish leaves no record', async () => {

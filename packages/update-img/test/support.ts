@@ -83,6 +83,7 @@ export class Scene {
     fields: Partial<CowHeader> = {},
     path = this.cowFile,
   ): Promise<void> {
+    const changed = [...blocks];
     const layout = cowLayout(this.bytes);
     const { uuid } = await this.datto.info(0);
     const file = Buffer.alloc(layout.dataOffset);
@@ -94,12 +95,12 @@ export class Scene {
         seqid: BigInt(this.seqid - 1),
         uuid,
         version: 1n,
-        nrChangedBlocks: 0n,
+        nrChangedBlocks: BigInt(changed.length),
         extension: new Uint8Array(EXTENSION_SIZE),
         ...fields,
       }),
     );
-    for (const block of blocks) file.writeBigUInt64LE(1n, 4096 + block * 8);
+    for (const block of changed) file.writeBigUInt64LE(1n, 4096 + block * 8);
     await writeFile(path, file);
   }
 

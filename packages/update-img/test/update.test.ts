@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync, truncateSync } from 'node:fs';
 import { link, mkdir, open, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -189,6 +189,44 @@ describe('updateImage refuses a snapshot', () => {
     expect(existsSync(scene.journal)).toBe(true);
   });
 
+  it('that failed, and does not go on from there in the one that has its number next', async () => {
+    await scene.writeCow(range(0, 600));
+    const error = await failureOf(
+      scene.update(
+        { bytesPerSecond: 2 ** 20 },
+        {
+          checkpointMs: 50,
+          onProgress: ({ phase, bytes }) => {
+            if (phase === 'sync' && bytes > 0) scene.driver.overflow(0);
+          },
+        },
+      ),
+    );
+    expect(error).toMatchObject({ code: 'ERR_UPDATE_SNAPSHOT', partial: true });
+    expect(await readJournal(scene.journal)).toMatchObject({ position: 0 });
+  });
+
+  it('that cannot be asked at the end, and says that the image is half way', async () => {
+    await scene.writeCow([1]);
+    const { info } = scene.driver;
+    const fail = async () => Promise.reject(Object.assign(new Error('EMFILE'), { code: 'EMFILE' }));
+    const error = await failureOf(
+      scene.update(
+        {},
+        {
+          onProgress: () => {
+            scene.driver.info = fail;
+          },
+        },
+      ),
+    );
+    scene.driver.info = info;
+    expect(error).toMatchObject({
+      partial: true,
+      message: expect.stringMatching(/EMFILE.*half way/),
+    });
+  });
+
   it('that the driver does not know', async () => {
     await scene.datto.destroy(0);
     await refusedUntouched('ENOENT', /no device with minor 0/);
@@ -230,6 +268,20 @@ describe('updateImage refuses a COW file', () => {
     await scene.writeCow([1]);
     await truncate(scene.cowFile, bytes);
     await refusedUntouched('ERR_UPDATE_COW', /expected.*found/, 'ERR_COW_TRUNCATED');
+  });
+
+  it('whose index has lost what its header counts', async () => {
+    await scene.writeCow([1, 2, 3, 4]);
+    const file = await readFile(scene.cowFile);
+    await writeFile(scene.cowFile, file.fill(0, 4096 + 3 * 8, 4096 + 4 * 8));
+    await refusedUntouched('ERR_UPDATE_COW', /counts, found 3\./, 'ERR_COW_COUNT');
+  });
+
+  it('among more than can be merged', async () => {
+    const cowFiles = Array.from({ length: 1025 }, (_, i) => scene.cow(i));
+    await refusedUntouched('ERR_UPDATE_COW', /1025 COW files: 1024 at most/, undefined, {
+      cowFiles,
+    });
   });
 
   it('that is foreign, missing, a directory or a FIFO', async () => {
@@ -289,6 +341,23 @@ describe('updateImage refuses an image', () => {
       imageFile,
     });
     expect(existsSync(imageFile)).toBe(false);
+  });
+
+  it('that another run has made meanwhile, between the look at it and the lock', async () => {
+    await truncate(scene.imageFile, 0);
+    const { lock } = copyBinding();
+    copyBinding().lock = (fd) => {
+      truncateSync(scene.imageFile, BYTES);
+      return lock(fd);
+    };
+    try {
+      await refused('ERR_UPDATE_BUSY', /another program writes it/, undefined, {
+        full: true,
+        cowFiles: [],
+      });
+    } finally {
+      copyBinding().lock = lock;
+    }
   });
 
   it('that another run works on', async () => {

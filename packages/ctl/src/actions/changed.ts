@@ -3,6 +3,7 @@ import {
   changedRunBatches,
   formatUuid,
   type Run,
+  requireCount,
   requireIncremental,
   runBytes,
 } from '@dbd/cow-format';
@@ -53,6 +54,7 @@ export async function changed(context: Context<ChangedValues>) {
       write.batch(ranges);
       await out.drained();
     }
+    requireCount(file.header, total.blocks);
     write.end(total);
   });
   return undefined;
