@@ -8,14 +8,14 @@ import { readdir, readFile, stat } from 'node:fs/promises';
  * @param device as in the `dev` of stat(2)
  */
 export async function liesOn(device: number, other: number): Promise<boolean> {
-  return anyBelow(device, (below) => below === other);
+  return anyBelow(device, '/sys', (below) => below === other);
 }
 
 /** Whether a device is made of a file, by loop devices, or of a block device. Otherwise as {@link liesOn}. */
-export async function isMadeOf(device: number, part: Stats): Promise<boolean> {
-  return anyBelow(device, async (below) => {
+export async function isMadeOf(device: number, part: Stats, sys = '/sys'): Promise<boolean> {
+  return anyBelow(device, sys, async (below) => {
     if (part.isBlockDevice()) return below === part.rdev;
-    const file = await backingFile(directoryOf(below));
+    const file = await backingFile(directoryOf(below, sys));
     return file !== undefined && file.dev === part.dev && file.ino === part.ino;
   });
 }
@@ -39,24 +39,24 @@ export async function deviceId(device: number, sys = '/sys'): Promise<string | u
 
 async function anyBelow(
   device: number,
+  sys: string,
   holds: (device: number) => boolean | Promise<boolean>,
   depth = 0,
 ): Promise<boolean> {
   if (await holds(device)) return true;
   if (depth > 8) return false;
-  for (const below of await devicesBelow(device)) {
-    if (await anyBelow(below, holds, depth + 1)) return true;
+  for (const below of await devicesBelow(directoryOf(device, sys))) {
+    if (await anyBelow(below, sys, holds, depth + 1)) return true;
   }
   return false;
 }
 
-function directoryOf(device: number, sys = '/sys'): string {
+function directoryOf(device: number, sys: string): string {
   const { major, minor } = split(device);
   return `${sys}/dev/block/${major}:${minor}`;
 }
 
-async function devicesBelow(device: number): Promise<number[]> {
-  const directory = directoryOf(device);
+async function devicesBelow(directory: string): Promise<number[]> {
   const slaves = await readdir(`${directory}/slaves`).catch(() => []);
   const files = slaves.map((slave) => `${directory}/slaves/${slave}/dev`);
   if ((await readText(`${directory}/partition`)).length > 0) files.push(`${directory}/../dev`);

@@ -1,8 +1,5 @@
-import { mkdir, mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { deviceId } from '../src/block-stack.js';
 import { STATE_DIRECTORY, stateFiles } from '../src/state-files.js';
 
 const journal = (
@@ -40,37 +37,4 @@ it('are never the same for two images', () => {
     ...ids.map((id) => journal('block device', '/dev/sda', { id })),
   ];
   expect(new Set(all).size).toBe(all.length);
-});
-
-it('the identity of a device is that of device mapper, or of the disk, with the partition', async () => {
-  const sys = await mkdtemp(join(tmpdir(), 'sys-'));
-  try {
-    for (const [directory, file, text] of [
-      ['sda', 'device/wwid', 't10.ATA   Disk  7\n'],
-      ['sda/sda1', 'partition', '1\n'],
-      ['dm-0', 'dm/uuid', 'LVM-x\n'],
-      ['vda', 'serial', ''],
-    ] as const) {
-      const path = join(sys, 'devices', directory, file);
-      await mkdir(join(path, '..'), { recursive: true });
-      await writeFile(path, text);
-    }
-    await mkdir(join(sys, 'dev/block'), { recursive: true });
-    for (const [numbers, directory] of [
-      ['8:0', 'sda'],
-      ['8:1', 'sda/sda1'],
-      ['253:0', 'dm-0'],
-      ['254:0', 'vda'],
-    ] as const) {
-      await symlink(join(sys, 'devices', directory), join(sys, 'dev/block', numbers));
-    }
-    const id = (major: number, minor: number) => deviceId(major * 256 + minor, sys);
-    expect(await id(8, 0)).toBe('wwid t10.ATA   Disk  7');
-    expect(await id(8, 1)).toBe('wwid t10.ATA   Disk  7 1');
-    expect(await id(253, 0)).toBe('dm/uuid LVM-x');
-    expect(await id(254, 0)).toBeUndefined();
-    expect(await deviceId((await stat('/dev/null')).rdev)).toBeUndefined();
-  } finally {
-    await rm(sys, { recursive: true });
-  }
 });
