@@ -31,7 +31,8 @@ export async function deviceId(device: number, sys = '/sys'): Promise<string | u
   const disk = partition === '' ? directory : `${directory}/..`;
   for (const name of ['dm/uuid', 'md/uuid', 'wwid', 'device/wwid', 'serial', 'device/serial']) {
     const [line = ''] = await readText(`${disk}/${name}`);
-    const id = line.trim();
+    // That of dm-crypt ends with the name that the device has been opened by.
+    const id = line.trim().replace(/^(CRYPT-\w+-[0-9a-f]{32})-.*/, '$1');
     if (id !== '') return `${name.replace('device/', '')} ${id}${partition && ` ${partition}`}`;
   }
   return undefined;

@@ -5,16 +5,23 @@ import {
   type CowHeader,
   changedRunBatches,
   cowLayout,
+  type Run,
   readHeader,
   requireCount,
   requireIncremental,
   requirePredecessor,
   requireWholeIndex,
-  type SnapshotId,
 } from '@dbd/cow-format';
 import { handleSource } from '@dbd/cow-format/node';
+import type { Datto } from '@dbd/ioctl';
 import { MAX_MAPS } from './binding.js';
 import { UpdateError } from './error.js';
+import type { Snapshot } from './snapshot.js';
+
+export interface MapTools {
+  readonly datto: Datto;
+  readonly signal?: AbortSignal | undefined;
+}
 
 /** A map of what changed between two snapshots, open. */
 export interface CowFile {
@@ -25,15 +32,14 @@ export interface CowFile {
 
 /**
  * Opens COW files, given in any order, that together lead to a snapshot without a gap.
- * @param bytes size of the device
  * @param opened gets each file as soon as it is open; whoever calls this closes them
  * @returns the files, the oldest first
  * @throws UpdateError ERR_UPDATE_COW, ERR_UPDATE_GAP, with the CowFormatError as cause
  */
 export async function openCowFiles(
   paths: readonly string[],
-  snapshot: SnapshotId,
-  bytes: number,
+  snapshot: Snapshot,
+  tools: MapTools,
   opened: (handle: FileHandle) => void,
 ): Promise<CowFile[]> {
   if (paths.length > MAX_MAPS) {
@@ -41,7 +47,7 @@ export async function openCowFiles(
     throw new UpdateError('ERR_UPDATE_COW', message);
   }
   const files: CowFile[] = [];
-  for (const path of paths) files.push(await openCowFile(path, snapshot, bytes, opened));
+  for (const path of paths) files.push(await openCowFile(path, snapshot, tools, opened));
   files.sort((a, b) => Number(a.header.seqid - b.header.seqid));
   for (const [i, file] of files.entries()) {
     const next = files[i + 1];
@@ -53,8 +59,8 @@ export async function openCowFiles(
 
 async function openCowFile(
   path: string,
-  snapshot: SnapshotId,
-  bytes: number,
+  snapshot: Snapshot,
+  tools: MapTools,
   opened: (handle: FileHandle) => void,
 ): Promise<CowFile> {
   return naming(path, async () => {
@@ -68,15 +74,34 @@ async function openCowFile(
     requireIncremental(header);
     // Whether the seqid fits is judged when all are known.
     requirePredecessor(header, { uuid: snapshot.uuid, seqid: header.seqid + 1n });
-    const device = cowLayout(bytes);
-    requireWholeIndex(device, source.size);
+    requireWholeIndex(cowLayout(snapshot.bytes), source.size);
     let blocks = 0;
-    for await (const runs of changedRunBatches(source, { device })) {
+    for await (const runs of runsOf(handle, snapshot.bytes, tools)) {
       for (const { count } of runs) blocks += count;
     }
     requireCount(header, blocks);
     return { path, handle, header };
   });
+}
+
+/** The runs of changed blocks, in batches; holes are not read. */
+export async function* runsOf(
+  handle: FileHandle,
+  bytes: number,
+  { datto, signal }: MapTools,
+): AsyncGenerator<Run[], void> {
+  const seekData = (offset: number) => datto.seekData(handle.fd, offset);
+  const source = await handleSource(handle, { seekData });
+  for await (const runs of changedRunBatches(source, { device: cowLayout(bytes) })) {
+    requireGoing(signal);
+    yield runs;
+  }
+}
+
+/** @throws UpdateError ERR_UPDATE_INTERRUPTED */
+export function requireGoing(signal: AbortSignal | undefined): void {
+  if (!signal?.aborted) return;
+  throw new UpdateError('ERR_UPDATE_INTERRUPTED', 'interrupted. Run the same command again.');
 }
 
 const NAME_IT = 'Name the COW file that dbdctl transition-to-snapshot has left';
@@ -99,6 +124,7 @@ async function naming<T>(path: string, call: () => T | Promise<T>): Promise<T> {
   try {
     return await call();
   } catch (cause) {
+    if (cause instanceof UpdateError) throw cause;
     throw cowError(path, cause);
   }
 }

@@ -68,9 +68,14 @@ export async function readManifest(path: string): Promise<ManifestContent | unde
 
 /**
  * On return it is on the disk.
+ * @param otherwise what it means when it cannot be written, a sentence
  * @throws UpdateError ERR_UPDATE_MANIFEST
  */
-export async function writeManifest(path: string, content: ManifestContent): Promise<void> {
+export async function writeManifest(
+  path: string,
+  content: ManifestContent,
+  otherwise: string,
+): Promise<void> {
   const { uuid, seqid, bytes, image, hashes } = content;
   const lines = [TITLE, `uuid ${uuid}`, `seqid ${seqid}`, `bytes ${bytes}`];
   lines.push(`image ${image}`, `segment ${SEGMENT}`);
@@ -93,8 +98,8 @@ export async function writeManifest(path: string, content: ManifestContent): Pro
     await unlink(fresh).catch(() => {});
     throw manifestError(
       path,
-      `it cannot be written: ${systemErrorText(cause)}. The image is whole, but what it is a copy of is ` +
-        'not recorded. Mend the cause and run the same command again',
+      `it cannot be written: ${systemErrorText(cause)}. ${otherwise} ` +
+        'Mend the cause and run the same command again',
       cause,
     );
   }

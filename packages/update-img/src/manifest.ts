@@ -32,6 +32,8 @@ export interface ManifestDemands {
   readonly name: string;
   readonly kind: Image['kind'];
   readonly plan: Plan;
+  /** Where the COW files start. */
+  readonly base: bigint;
   /** What the image held before does not matter. */
   readonly anew: boolean;
   readonly checksum: boolean;
@@ -48,13 +50,13 @@ export async function prepareManifest(
   image: FileHandle | undefined,
   demands: ManifestDemands,
 ): Promise<Manifest> {
-  const { path, name, kind, plan, anew, checksum, onNote } = demands;
+  const { path, name, kind, plan, base, anew, checksum, onNote } = demands;
   const { state } = plan;
   const none = new Manifest(path, kind, checksum, undefined);
   if (image === undefined || anew || state.mode === 'full') return none;
   const old = await readManifest(path);
   if (old === undefined) return none;
-  const misfit = misfitOf(old, state);
+  const misfit = misfitOf(old, state, base);
   // Half way, the image is of no snapshot, and not as the manifest knows it.
   if (plan.halfway && !checksum) {
     return misfit === undefined ? new Manifest(path, kind, checksum, old) : none;
@@ -63,16 +65,17 @@ export async function prepareManifest(
     throw new UpdateError(
       'ERR_UPDATE_HALFWAY',
       `cannot update the image ${name}: by its manifest ${path} an earlier run did not finish, but its ` +
-        'journal is gone. Make a full copy (--full).',
+        'journal is gone. Make a full copy (--full); or, if you have put another one in its place and know ' +
+        'of which snapshot that is, remove the manifest.',
     );
   }
-  const isSame = plan.halfway || old.image === (await identityOf(image, kind, state.deviceBytes));
+  const isSame = plan.halfway || (await isRecorded(image, kind, old));
   // The checksums tell as well, and where. What this run copies hides what is wrong: they are looked at before.
-  const known = isSame || !checksum ? old : await compared(image, kind, old, demands.tools);
+  const known = isSame || !checksum ? old : await compared(image, old, demands);
   if (known === undefined || (!isSame && !checksum)) {
     onNote?.(
       `the image ${name} was replaced, or written by something else, since it was made a copy of snapshot ` +
-        `${old.seqid}: it is taken to be of snapshot ${state.base}, where the COW files start. If it is ` +
+        `${old.seqid}: it is taken to be of snapshot ${base}, where the COW files start. If it is ` +
         'not, make a full copy (--full)',
     );
     return none;
@@ -90,22 +93,42 @@ export async function prepareManifest(
  */
 async function compared(
   image: FileHandle,
-  kind: Image['kind'],
   old: ManifestContent,
-  tools: HashTools,
+  { kind, plan, tools }: ManifestDemands,
 ): Promise<ManifestContent | undefined> {
-  // Cut, or of another device.
+  const unknown = marked(old.hashes, UNKNOWN).length;
+  // Nothing to compare with; of another device; cut.
+  if (unknown * HASH_SIZE === old.hashes.length || old.bytes !== plan.state.deviceBytes) {
+    return undefined;
+  }
   if (kind === 'file' && (await image.stat()).size < old.bytes) return undefined;
   const hashes = await hashSegments(image, old.bytes, tools);
   if (markDamaged(hashes, old.hashes).length > 0) return { ...old, hashes };
-  for (let i = 0; i * HASH_SIZE < hashes.length; i++) {
-    if (!sameHash(hashAt(hashes, i), hashAt(old.hashes, i))) return undefined;
-  }
-  return old;
+  return unknown === 0 ? old : undefined;
+}
+
+/** Whether an image is as its manifest says, as far as can be told at once. */
+async function isRecorded(
+  image: FileHandle,
+  kind: Image['kind'],
+  { bytes, image: recorded }: ManifestContent,
+): Promise<boolean> {
+  // What cannot be read now is not as it was.
+  return recorded === (await identityOf(image, kind, bytes).catch(() => ''));
+}
+
+/** Whether an image is whole and of its manifest, whatever a journal says that was left beside it. */
+export async function isWhole(
+  image: FileHandle,
+  kind: Image['kind'],
+  path: string,
+): Promise<boolean> {
+  const manifest = await readManifest(path);
+  return manifest !== undefined && isRecorded(image, kind, manifest);
 }
 
 /** Why an image of the one state cannot be brought to the other; undefined: it can. */
-function misfitOf(old: ManifestContent, state: RunState): string | undefined {
+function misfitOf(old: ManifestContent, state: RunState, base: bigint): string | undefined {
   const full = 'Make a full copy (--full)';
   if (old.uuid !== state.uuid) {
     return `it is of another series of snapshots, ${old.uuid}, and the COW files of ${state.uuid}. ${full}`;
@@ -116,13 +139,13 @@ function misfitOf(old: ManifestContent, state: RunState): string | undefined {
   if (old.seqid > state.target) {
     return `it is of snapshot ${old.seqid}, and this one is ${state.target}, an older one. ${full}`;
   }
-  if (old.seqid >= state.base) return undefined;
+  if (old.seqid >= base) return undefined;
   const missing =
-    state.base - old.seqid === 1n
+    base - old.seqid === 1n
       ? `the COW file of seqid ${old.seqid}`
-      : `the COW files of seqid ${old.seqid} to ${state.base - 1n}`;
+      : `the COW files of seqid ${old.seqid} to ${base - 1n}`;
   return (
-    `it is of snapshot ${old.seqid}, and the COW files start at snapshot ${state.base}. ` +
+    `it is of snapshot ${old.seqid}, and the COW files start at snapshot ${base}. ` +
     `Name ${missing} too, or make a full copy (--full)`
   );
 }
@@ -152,7 +175,10 @@ export class Manifest {
    */
   async begin(): Promise<void> {
     if (this.#old === undefined) await removeManifest(this.path);
-    else await writeManifest(this.path, { ...this.#old, image: HALFWAY });
+    else {
+      const half = { ...this.#old, image: HALFWAY };
+      await writeManifest(this.path, half, 'Nothing was copied yet.');
+    }
   }
 
   /**
@@ -166,24 +192,30 @@ export class Manifest {
     state: RunState,
     tools: HashTools,
   ): Promise<UpdateError | undefined> {
-    const kept = await this.#keptHashes(cows, state);
+    const kept = await this.#keptHashes(cows, state, tools);
     const hashes = this.#checksum ? await hashSegments(image, state.deviceBytes, tools) : kept;
-    const damaged = this.#checksum ? markDamaged(hashes, kept) : marked(hashes);
-    await writeManifest(this.path, {
+    const damaged = this.#checksum ? markDamaged(hashes, kept) : marked(hashes, DAMAGED);
+    const content = {
       uuid: state.uuid,
       seqid: state.target,
       bytes: state.deviceBytes,
       image: await identityOf(image, this.#kind, state.deviceBytes),
       hashes,
-    });
+    };
+    const otherwise = 'The image is whole, but what it is a copy of is not recorded.';
+    await writeManifest(this.path, content, otherwise);
     return damaged.length > 0 ? damageError(this.path, damaged) : undefined;
   }
 
   /** The old checksums without those of segments that this run touched. */
-  async #keptHashes(cows: readonly CowFile[], state: RunState): Promise<Uint8Array> {
+  async #keptHashes(
+    cows: readonly CowFile[],
+    state: RunState,
+    tools: HashTools,
+  ): Promise<Uint8Array> {
     const hashes = Uint8Array.from(this.#old?.hashes ?? []);
     if (hashes.length === 0) return hashes;
-    const touched = await touchedSegments(cows, state.deviceBytes, state.allFrom);
+    const touched = await touchedSegments(cows, state.deviceBytes, state.allFrom, tools);
     for (const [i, isTouched] of touched.entries()) {
       if (isTouched === 1 && !sameHash(hashAt(hashes, i), DAMAGED)) {
         hashes.set(UNKNOWN, i * HASH_SIZE);
@@ -209,10 +241,10 @@ function markDamaged(hashes: Uint8Array, kept: Uint8Array): number[] {
   return damaged;
 }
 
-/** Numbers of the segments that were found wrong before. */
-function marked(hashes: Uint8Array): number[] {
+/** Numbers of the segments that have this in place of a checksum. */
+function marked(hashes: Uint8Array, mark: Uint8Array): number[] {
   const all = Array.from({ length: hashes.length / HASH_SIZE }, (_, i) => i);
-  return all.filter((i) => sameHash(hashAt(hashes, i), DAMAGED));
+  return all.filter((i) => sameHash(hashAt(hashes, i), mark));
 }
 
 function hashAt(hashes: Uint8Array, i: number): Uint8Array {

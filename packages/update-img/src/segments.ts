@@ -3,10 +3,9 @@
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { systemErrorText } from '@dbd/cli-kit';
-import { BLOCK_SIZE, changedRunBatches, cowLayout } from '@dbd/cow-format';
-import { handleSource } from '@dbd/cow-format/node';
+import { BLOCK_SIZE } from '@dbd/cow-format';
 import type { Datto } from '@dbd/ioctl';
-import type { CowFile } from './cow-files.js';
+import { type CowFile, requireGoing, runsOf } from './cow-files.js';
 import { UpdateError } from './error.js';
 import { HASH_SIZE, SEGMENT } from './manifest-file.js';
 import type { UpdateProgress } from './update.js';
@@ -29,9 +28,7 @@ export async function hashSegments(
   const buffers = [Buffer.alloc(PIECE), Buffer.alloc(PIECE)] as const;
   const zeros = new Map<number, Uint8Array>();
   for (let offset = 0; offset < bytes; offset += SEGMENT) {
-    if (signal?.aborted) {
-      throw new UpdateError('ERR_UPDATE_INTERRUPTED', 'interrupted. Run the same command again.');
-    }
+    requireGoing(signal);
     const length = Math.min(SEGMENT, bytes - offset);
     const data = await datto.seekData(image.fd, offset);
     let digest: Uint8Array;
@@ -100,13 +97,13 @@ export async function touchedSegments(
   cows: readonly CowFile[],
   bytes: number,
   allFrom: number | null,
+  tools: HashTools,
 ): Promise<Uint8Array> {
   const touched = new Uint8Array(Math.ceil(bytes / SEGMENT));
-  const device = cowLayout(bytes);
   const perSegment = SEGMENT / BLOCK_SIZE;
   if (allFrom !== null) touched.fill(1, Math.floor(allFrom / perSegment));
   for (const { handle } of cows) {
-    for await (const runs of changedRunBatches(await handleSource(handle), { device })) {
+    for await (const runs of runsOf(handle, bytes, tools)) {
       for (const { start, count } of runs) {
         const last = Math.floor((start + count - 1) / perSegment);
         touched.fill(1, Math.floor(start / perSegment), last + 1);

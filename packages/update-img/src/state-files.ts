@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Image } from './image.js';
 
@@ -19,10 +20,16 @@ export function stateFiles(
     kind === 'file' && directory === undefined
       ? basename(path)
       : id === undefined
-        ? nameOf(kind === 'file' ? path : resolve(given))
-        : escaped(id).replaceAll('%20', '=');
+        ? shortened(nameOf(kind === 'file' ? path : resolve(given)))
+        : shortened(escaped(id).replaceAll('%20', '='));
   const base = join(directory ?? (kind === 'file' ? dirname(path) : STATE_DIRECTORY), name);
   return { journal: `${base}.journal`, manifest: `${base}.manifest` };
+}
+
+/** What a file system takes as a name, with `.manifest.new` behind it. */
+function shortened(name: string): string {
+  if (name.length <= 200) return name;
+  return `${name.slice(0, 120)}-${createHash('sha256').update(name).digest('hex')}`;
 }
 
 /** `/dev/vg/a-b` as `dev-vg-a%2Db`. */

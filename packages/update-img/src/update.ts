@@ -13,7 +13,7 @@ import { faultText } from './fault-text.js';
 import { type Image, inspectImage, openImage } from './image.js';
 import { halfwayIdentityOf } from './image-identity.js';
 import { Journal, type JournalState, type RunState, readJournal } from './journal.js';
-import { type Manifest, prepareManifest } from './manifest.js';
+import { isWhole, type Manifest, prepareManifest } from './manifest.js';
 import { ownBlocks } from './own-blocks.js';
 import { type Plan, planRun } from './plan.js';
 import {
@@ -156,7 +156,7 @@ async function prepare(
   // Open before it is asked about: while it is open, the driver keeps the snapshot.
   const from = keep(await openSnapshot(node, snapshotDevice));
   const snapshot = await checkSnapshot(tools.datto, snapshotDevice, node.minor);
-  const cows = await openCowFiles(cowFiles, snapshot, snapshot.bytes, keep);
+  const cows = await openCowFiles(cowFiles, snapshot, tools, keep);
   const image = await inspectImage(tools.datto, imageFile, {
     ...snapshot,
     snapshotDevice,
@@ -169,17 +169,22 @@ async function prepare(
   const make = image.bytes !== undefined || !request.dryRun;
   const to = make ? keep(await openImage(image)) : undefined;
   if (to !== undefined) await takeLock(to, image, imageFile);
-  const earlier = await readJournal(paths.journal);
+  const base = cows[0]?.header.seqid ?? 0n;
+  let earlier = await readJournal(paths.journal);
   const intact =
     to !== undefined &&
     earlier !== undefined &&
-    earlier.image === (await halfwayIdentityOf(to, image.kind, earlier));
+    earlier.image !== '' &&
+    earlier.image === (await halfwayIdentityOf(to, image.kind, earlier).catch(() => undefined));
+  // Put back with its manifest, which is that of a whole image.
+  const replaced = to !== undefined && earlier !== undefined && !intact && !full;
+  if (replaced && (await isWhole(to, image.kind, paths.manifest))) earlier = undefined;
   const plan = planRun(
     imageFile,
     {
       mode: full ? 'full' : 'update',
       uuid: formatUuid(snapshot.uuid),
-      base: cows[0]?.header.seqid ?? 0n,
+      base,
       target: snapshot.seqid,
       deviceBytes: snapshot.bytes,
       kept: keptBlocks(image, snapshot),
@@ -188,11 +193,13 @@ async function prepare(
     },
     earlier,
   );
-  if (plan.halfway && !intact && !full) {
+  if (plan.halfway && !intact) {
+    const taken = full
+      ? ''
+      : `, and taken to be of snapshot ${plan.state.base}, or between that and ${earlier?.target}. If it ` +
+        'is not, make a full copy (--full)';
     tools.onNote?.(
-      `the image ${imageFile} was replaced, or written, since its journal was: it is copied from the beginning, ` +
-        `and taken to be of snapshot ${plan.state.base}, or between that and ${earlier?.target}. If it is ` +
-        'not, make a full copy (--full)',
+      `the image ${imageFile} was replaced, or written, since its journal was: it is copied from the beginning${taken}`,
     );
   }
   const manifest = await prepareManifest(to, {
@@ -200,6 +207,7 @@ async function prepare(
     name: imageFile,
     kind: image.kind,
     plan,
+    base,
     anew: created,
     checksum: request.checksum ?? false,
     tools,
@@ -234,7 +242,9 @@ async function takeLock(handle: FileHandle, { kind, bytes }: Image, path: string
 
 /** With what the image is known by while it is so. */
 async function noted(scene: Scene, state: RunState): Promise<JournalState> {
-  return { ...state, image: await halfwayIdentityOf(target(scene), scene.image.kind, state) };
+  // What cannot be read now is copied from the beginning next time.
+  const identity = halfwayIdentityOf(target(scene), scene.image.kind, state).catch(() => '');
+  return { ...state, image: await identity };
 }
 
 function copyJob({ from, to, cows, plan }: Scene, zeros: CopyJob['zeros'] & string) {

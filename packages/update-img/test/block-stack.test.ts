@@ -28,10 +28,13 @@ it('a device is known by device mapper, or by its disk and the partition', async
   await device('8:0', 'sda', { 'device/wwid': 't10.ATA   Disk  7' });
   await device('8:1', 'sda/sda1', { partition: '1' });
   await device('253:0', 'dm-0', { 'dm/uuid': 'LVM-x' });
+  await device('253:1', 'dm-1', { 'dm/uuid': `CRYPT-LUKS2-${'0f'.repeat(16)}-name` });
   await device('254:0', 'vda', { serial: '' });
   expect(await deviceId(number(8, 0), sys)).toBe('wwid t10.ATA   Disk  7');
   expect(await deviceId(number(8, 1), sys)).toBe('wwid t10.ATA   Disk  7 1');
   expect(await deviceId(number(253, 0), sys)).toBe('dm/uuid LVM-x');
+  // Whatever it was opened as.
+  expect(await deviceId(number(253, 1), sys)).toBe(`dm/uuid CRYPT-LUKS2-${'0f'.repeat(16)}`);
   expect(await deviceId(number(254, 0), sys)).toBeUndefined();
   expect(await deviceId((await stat('/dev/null')).rdev)).toBeUndefined();
 });

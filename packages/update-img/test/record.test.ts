@@ -194,9 +194,11 @@ it.each([
   await writeFile(scene.imageFile, back);
   expect(await update(request())).toMatchObject({ resumedAt: 0 });
   await whole();
-  expect(notes).toEqual(
-    request() === FULL ? [] : [expect.stringMatching(/since its journal was: .* snapshot 1, or/)],
-  );
+  expect(notes).toEqual([
+    expect.stringMatching(
+      request() === FULL ? /from the beginning$/ : /since its journal was: .* snapshot 1, or/,
+    ),
+  ]);
 });
 
 it('a first copy that did not finish does not take what was put in its place for zeros', async () => {
@@ -219,6 +221,40 @@ it('an image that is half way without its journal is refused', async () => {
     message: expect.stringMatching(/its journal is gone/),
   });
   await update(FULL);
+  await whole();
+});
+
+it('an image that was put back with its manifest is what that says, not what the journal says', async () => {
+  const kept = ['', '.manifest'].map((suffix) => [
+    scene.imageFile + suffix,
+    join(scene.directory, `kept${suffix}`),
+  ]) as [string, string][];
+  for (const [path, copy] of kept) execFileSync('cp', ['-p', path, copy]);
+  await update(cows(1));
+  await night([...range(0, 600)]);
+  await interrupted(cows(2));
+  for (const [path, copy] of kept) execFileSync('cp', ['-p', copy, path]);
+  const error = await failureOf(update(cows(2)));
+  expect(error).toMatchObject({
+    code: 'ERR_UPDATE_GAP',
+    message: expect.stringMatching(/Name the COW file of seqid 1 too/),
+  });
+  await update(cows(1, 2));
+  await whole();
+  expect(notes).toEqual([]);
+});
+
+it('a manifest that cannot be written at the beginning keeps the image as it is', async () => {
+  const before = await scene.image();
+  await mkdir(`${manifest()}.new`);
+  const error = await failureOf(update(cows(1)));
+  expect(error).toMatchObject({
+    code: 'ERR_UPDATE_MANIFEST',
+    message: expect.stringMatching(/it cannot be written: .* Nothing was copied yet\./),
+  });
+  expect((await scene.image()).equals(before)).toBe(true);
+  await rm(`${manifest()}.new`, { recursive: true });
+  await update(cows(1));
   await whole();
 });
 

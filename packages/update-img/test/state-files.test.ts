@@ -29,6 +29,13 @@ it('of a device that says nothing have the path that was given, absolute', () =>
   );
 });
 
+it('have a name that a file system takes, and still their own', () => {
+  const long = (last: string) => `/${'\u0444'.repeat(100)}/${last}`;
+  const [a, b] = ['a', 'b'].map((last) => journal('file', long(last), { directory: '/s' }));
+  expect(a).not.toBe(b);
+  expect((a as string).length).toBeLessThan(220);
+});
+
 it('are never the same for two images', () => {
   const paths = ['/dev/vg/a-b', '/dev/vg-a/b', '/dev/vg/a/b', '/dev/vg/a%2Db', '/a=b', '/a b'];
   const ids = ['a b', 'a=b', 'a-b', 'a%20b', '/dev/vg/a-b'].map((text) => `serial ${text}`);
