@@ -285,8 +285,8 @@ static struct dbd_copy *copy_start(struct dbd_snap *snap, u64 block, u64 nr, boo
 
 	if (!room && wait_for_room(snap))
 		return ERR_PTR(-ENOSPC);
-	if (!room) /* a step of growth may just have ended */
-		room = cow_room_get(&snap->room, nr, urgent);
+	if (!room) /* a step of growth may just have ended; what one that is late needs is for all */
+		room = cow_room_get(&snap->room, nr, urgent || READ_ONCE(snap->late));
 	if (!room) {
 		dbd_snap_fail(snap, -EFBIG, "the COW file is full", block);
 		return ERR_PTR(-EFBIG);
@@ -374,10 +374,13 @@ enum progress {
 	BIO_ROOMLESS, /* needs room that is being made */
 };
 
-/* What the file system, or its log, waits for; growing the COW file may need it. */
+/*
+ * What the file system, or its log, waits for; growing the COW file may need it. Not what a program has written through
+ * (REQ_FUA).
+ */
 static bool is_urgent(const struct bio *bio)
 {
-	return bio->bi_opf & (REQ_META | REQ_PRIO | REQ_PREFLUSH | REQ_FUA);
+	return bio->bi_opf & (REQ_META | REQ_PRIO | REQ_PREFLUSH);
 }
 
 /*

@@ -383,7 +383,10 @@ struct dbd_grow *dbd_grow_create(struct dbd_snap *snap, const char *bdev_path)
 		ret = PTR_ERR(sb);
 		goto free;
 	}
-	if (sb->s_blocksize != COW_BLOCK_SIZE) {
+	if (snap->cow->fsize < snap->cow->layout.data_start << COW_BLOCK_SHIFT) {
+		dbd_refuse("a COW file smaller than its own index cannot grow");
+		ret = -ENOSPC;
+	} else if (sb->s_blocksize != COW_BLOCK_SIZE) {
 		dbd_refuse("the file system has blocks of %lu bytes: a COW file grows only where they have 4096",
 			   sb->s_blocksize);
 		ret = -EOPNOTSUPP;

@@ -4,8 +4,8 @@
 
 #include "cow_room.h"
 
-/* Blocks that only urgent writes take while the file grows. */
-#define KEPT_BACK 256u
+#define KEPT_BACK_MIN 256u
+#define KEPT_BACK_MAX 4096u
 
 void cow_room_init(struct cow_room *room, struct cow_file *cow)
 {
@@ -60,6 +60,14 @@ static struct cow_runs *next_run(struct cow_room *room)
 	return runs;
 }
 
+/* Blocks that only urgent writes take while the file grows, or is going to: a step begins with them. */
+static u64 kept_back(const struct cow_room *room)
+{
+	bool may_grow = room->grower && room->low >= KEPT_BACK_MIN;
+
+	return room->growing || may_grow ? clamp_t(u64, room->low / 4, KEPT_BACK_MIN, KEPT_BACK_MAX) : 0;
+}
+
 u64 cow_room_get(struct cow_room *room, u64 nr, bool urgent)
 {
 	struct cow_runs *used_up;
@@ -68,8 +76,8 @@ u64 cow_room_get(struct cow_room *room, u64 nr, bool urgent)
 	spin_lock_irq(&room->lock);
 	used_up = next_run(room);
 	all = left(room);
-	if (room->growing && !urgent)
-		all -= min_t(u64, all, KEPT_BACK);
+	if (!urgent)
+		all -= min(all, kept_back(room));
 	nr = min3(nr, all, in_run(room));
 	spin_unlock_irq(&room->lock);
 	kvfree(used_up);

@@ -48,6 +48,9 @@ static void divert(struct dbd_target *t, struct bio *bio)
 	 */
 	bio->bi_opf &= ~REQ_NOWAIT;
 	bio_clear_polled(bio);
+	/* Also what jbd2 writes for others, or, before 5.18, without saying so. A commit may be waited for. */
+	if (current->flags & PF_KTHREAD && !strncmp(current->comm, "jbd2/", 5))
+		bio->bi_opf |= REQ_META;
 	atomic_inc(&t->nr_diverted);
 	dbd_bio_set_gate(bio, t->gate);
 }

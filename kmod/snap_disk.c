@@ -107,7 +107,7 @@ static int read_saved(struct snap_disk *disk, struct bio *bio, const struct bvec
 	pos = cow_extents_map(&snap->cow->extents, (cow << COW_BLOCK_SHIFT) + skip, len);
 	/* What is in the index was on the disk, where anything may have happened to it. */
 	if (!*len || cow > U64_MAX >> COW_BLOCK_SHIFT ||
-	    cow < snap->cow->layout.data_offset >> COW_BLOCK_SHIFT) {
+	    cow < snap->cow->layout.data_start) {
 		pr_err_ratelimited("datto: datto%u: block %llu is at no block %llu of the COW file: its index is damaged\n",
 				   snap->minor, block, cow);
 		return -EIO;
