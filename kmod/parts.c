@@ -145,7 +145,7 @@ static int end_all_freezes(struct dbd_device *dev, struct super_block *sb)
 
 int dbd_begin_freeze(struct dbd_device *dev, struct super_block *sb)
 {
-	int ret = dbd_freeze(&dev->ref);
+	int ret = dbd_freeze(&dev->ref, sb);
 
 	if (ret || READ_ONCE(sb->s_writers.frozen) == SB_FREEZE_COMPLETE)
 		return ret;
@@ -155,7 +155,7 @@ int dbd_begin_freeze(struct dbd_device *dev, struct super_block *sb)
 		dbd_thaw(&dev->ref);
 		return ret;
 	}
-	ret = dbd_freeze(&dev->ref);
+	ret = dbd_freeze(&dev->ref, sb);
 	if (ret || READ_ONCE(sb->s_writers.frozen) == SB_FREEZE_COMPLETE)
 		return ret;
 	dbd_end_freeze(dev, sb, dbd_thaw(&dev->ref));

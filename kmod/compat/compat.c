@@ -211,9 +211,15 @@ bool dbd_bdev_claimed(struct block_device *bdev)
 }
 
 #if DBD_HAVE_BDEV_FREEZE
-int dbd_freeze(struct dbd_bdev *ref)
+int dbd_freeze(struct dbd_bdev *ref, struct super_block *sb)
 {
-	return bdev_freeze(ref->bdev);
+	int ret = bdev_freeze(ref->bdev);
+
+	/* What it does after the freeze may have failed: it has taken its count back, and left the file system frozen. */
+	if (ret && ret != -EBUSY && ret != -EINVAL &&
+	    READ_ONCE(sb->s_writers.frozen) == SB_FREEZE_COMPLETE)
+		dbd_thaw_sb(sb);
+	return ret;
 }
 
 int dbd_thaw(struct dbd_bdev *ref)
@@ -221,7 +227,7 @@ int dbd_thaw(struct dbd_bdev *ref)
 	return bdev_thaw(ref->bdev);
 }
 #elif DBD_HAVE_THAW_BDEV_ALONE
-int dbd_freeze(struct dbd_bdev *ref)
+int dbd_freeze(struct dbd_bdev *ref, struct super_block *sb)
 {
 	return freeze_bdev(ref->bdev);
 }
@@ -231,7 +237,7 @@ int dbd_thaw(struct dbd_bdev *ref)
 	return thaw_bdev(ref->bdev);
 }
 #else
-int dbd_freeze(struct dbd_bdev *ref)
+int dbd_freeze(struct dbd_bdev *ref, struct super_block *sb)
 {
 	ref->frozen = freeze_bdev(ref->bdev);
 	return PTR_ERR_OR_ZERO(ref->frozen);

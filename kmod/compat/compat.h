@@ -226,7 +226,7 @@ void dbd_bdev_close(struct dbd_bdev *ref);
  */
 bool dbd_bdev_claimed(struct block_device *bdev);
 
-int dbd_freeze(struct dbd_bdev *ref);
+int dbd_freeze(struct dbd_bdev *ref, struct super_block *sb);
 int dbd_thaw(struct dbd_bdev *ref);
 /* How many of the former there were without the latter. */
 static inline int dbd_freeze_count(struct block_device *bdev)
