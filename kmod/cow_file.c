@@ -121,8 +121,7 @@ static int check_found(const struct cow_file *cow, struct inode *inode)
 
 	if (S_ISREG(inode->i_mode) && !IS_SWAPFILE(inode) && !IS_IMMUTABLE(inode) &&
 	    !IS_DAX(inode) &&
-	    size >= max(cow->fsize, cow->layout.data_start << COW_BLOCK_SHIFT) &&
-	    (!cow->fsize || size == cow->fsize))
+	    size >= max(cow->fsize, cow->layout.data_start << COW_BLOCK_SHIFT))
 		return 0;
 	dbd_err("%s is not the COW file that it was: no regular file, in use, or of another size",
 		cow->path);
@@ -145,7 +144,8 @@ static int attach_file(struct cow_file *cow, struct dentry *dentry)
 		return ret;
 	}
 	ret = cow_extents_read(&found, inode, i_size_read(inode));
-	if (!ret && cow->extents.nr && !cow_extents_equal(&found, &cow->extents)) {
+	/* It may be longer than it is used: it could not be cut. */
+	if (!ret && cow->extents.nr && !cow_extents_begin(&found, &cow->extents)) {
 		dbd_err("the COW file %s is no longer where it was on the device", cow->path);
 		ret = -EINVAL;
 	}

@@ -82,14 +82,21 @@ int cow_shrink(struct cow_file *cow)
 
 	if (IS_ERR(sb))
 		return PTR_ERR(sb);
-	sb_start_write(sb);
-	ret = cow_truncate(cow, size);
-	sb_end_write(sb);
+	/* Under the device's lock, for which who thaws may wait. */
+	if (sb_start_write_trylock(sb)) {
+		ret = cow_truncate(cow, size);
+		sb_end_write(sb);
+	} else {
+		ret = -EBUSY;
+	}
 	deactivate_super(sb);
 	if (!ret)
 		cow->fsize = size;
-	/* The blocks behind the new end may be the file system's again. On one that is read-only now nothing happened. */
-	if (ret != -EROFS)
+	/*
+	 * The blocks behind the new end may be the file system's again. On one that is read-only or frozen now nothing
+	 * happened.
+	 */
+	if (ret != -EROFS && ret != -EBUSY)
 		cow_extents_cut(&cow->extents, size);
 	return ret;
 }

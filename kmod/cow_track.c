@@ -189,6 +189,22 @@ static int clear_flags(struct cow_file *cow, struct block_device *bdev, u32 flag
 	return ret;
 }
 
+int cow_track_check_rest(struct cow_file *cow, struct block_device *bdev)
+{
+	struct dbd_rest_mark rest;
+	int ret = 0;
+
+	mutex_lock(&cow->track_lock);
+	if (le32_to_cpu(cow->track.flags) & COW_TRACK_CLEAN)
+		ret = dbd_rest_mark_read(bdev, cow->block, &rest);
+	else
+		rest.unknown = "not sealed";
+	if (!ret && !rest.unknown && rest.crc != le32_to_cpu(cow->track.origin_crc))
+		ret = -ESTALE;
+	mutex_unlock(&cow->track_lock);
+	return ret;
+}
+
 int cow_track_unseal(struct cow_file *cow, struct block_device *bdev)
 {
 	return clear_flags(cow, bdev, COW_TRACK_CLEAN);
@@ -287,10 +303,21 @@ static int reject(const struct cow_file *cow, const char *why)
 	return -EINVAL;
 }
 
+/*
+ * Whether a recovery may have written without a trace: it was cut off before it ended, and the next one writes the
+ * rest, or the same, over what nobody has kept. XFS's writes a mark before anything else, which is waited for while the
+ * map alone counts.
+ */
+static bool recovery_untold(enum cow_take take, const struct dbd_mount_mark *mount)
+{
+	return mount->in_use && (take == COW_TAKE_SNAP || (mount->unknown && !mount->log_nr));
+}
+
 /* The map alone counts, and nobody used the device since. */
 static int check_clean(const struct cow_file *cow, const struct cow_track_header *th,
-		       enum cow_take take, const struct dbd_rest_mark *rest)
+		       enum cow_take take, const struct dbd_found_marks *origin)
 {
+	const struct dbd_rest_mark *rest = &origin->rest;
 	bool snapshot = le32_to_cpu(th->flags) & COW_TRACK_SNAPSHOT;
 
 	if (take == COW_TAKE_SNAP && !snapshot)
@@ -304,6 +331,8 @@ static int check_clean(const struct cow_file *cow, const struct cow_track_header
 		return reject(cow, rest->unknown);
 	if (le32_to_cpu(th->origin_crc) != rest->crc)
 		return reject(cow, "the file system was used meanwhile without the driver");
+	if (recovery_untold(take, &origin->mount))
+		return reject(cow, "its file system was not unmounted, or never checked since: whether a recovery of it was cut off cannot be told");
 	return 0;
 }
 
@@ -316,7 +345,7 @@ static int check_crashed(const struct cow_file *cow, const struct cow_track_head
 	if (!(flags & COW_TRACK_LOG))
 		return reject(cow, "it was in use when the machine stopped, and changes were not logged");
 	if (flags & COW_TRACK_PENDING)
-		return reject(cow, "the transition to it was not completed: its predecessor counts");
+		return reject(cow, "what it was made for was not completed: a predecessor counts");
 	if (take == COW_TAKE_SNAP)
 		return reject(cow, "the machine stopped while the snapshot was in use: it is lost; reload-incremental would have kept what changed");
 	if (le32_to_cpu(th->base_crc) != cow_extents_crc(&cow->extents, base_size(cow)))
@@ -367,7 +396,7 @@ static int check_header(const struct cow_file *cow, enum cow_take take,
 	if (le64_to_cpu(th->nr_blocks) != cow->layout.nr_blocks)
 		return reject(cow, "the device has another size");
 	if (le32_to_cpu(th->flags) & COW_TRACK_CLEAN)
-		return check_clean(cow, th, take, &origin->rest);
+		return check_clean(cow, th, take, origin);
 	return check_crashed(cow, th, take, &origin->mount);
 }
 

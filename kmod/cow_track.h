@@ -39,6 +39,8 @@ int cow_track_seal(struct cow_file *cow, struct block_device *bdev, const struct
 bool cow_track_maybe_sealed(struct cow_file *cow);
 /* The header says no longer that the map is complete: durable on return. */
 int cow_track_unseal(struct cow_file *cow, struct block_device *bdev);
+/* Whether the device is as it was sealed. -ESTALE: somebody has written to it, unseen. */
+int cow_track_check_rest(struct cow_file *cow, struct block_device *bdev);
 
 /*
  * In use, in a mount that the header now names. @flags: COW_TRACK_LOG: map and log

@@ -220,6 +220,11 @@ int dbd_transition_snap_locked(const char *cow_path, u64 size, unsigned int mino
 void dbd_device_follow(struct dbd_device *dev, struct super_block *sb);
 /* The COW file's header names the present mount from now on; else a crash costs the map. Device lock. */
 void dbd_device_note_mount(struct dbd_device *dev);
+/*
+ * The snapshot is over, or was lost in a crash, perhaps of this very step: its old blocks are worth nothing. If they
+ * cannot be given back, next time. Device lock.
+ */
+void dbd_device_drop_old_blocks(struct dbd_device *dev);
 /* The first snapshot is running. Device lock. */
 void dbd_device_activated(struct dbd_device *dev);
 /* Has a worker look at the device soon. Any context. */

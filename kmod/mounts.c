@@ -77,8 +77,9 @@ static bool event_add(struct dbd_device *dev, struct super_block *sb, gfp_t gfp)
 
 void dbd_mounts_after_umount(struct dbd_device *dev)
 {
-	if (!event_add(dev, NULL, GFP_NOFS))
-		dbd_device_settle(dev);
+	event_add(dev, NULL, GFP_NOFS);
+	/* The task may be kept from that, as by a tracer. */
+	dbd_device_settle(dev);
 }
 
 /* Of a caller that holds @sb; preemption may be off. */

@@ -18,6 +18,7 @@
 #include "origin.h"
 
 #define SETTLE_DELAY HZ /* from the last write to the seal */
+#define CONFIRM_DELAY (30 * HZ) /* to the end of all that was written, and to another look */
 
 /*
  * Of a write that is to be noted when it is done it is only known when it begins: it is looked
@@ -69,18 +70,48 @@ static bool quiet(struct dbd_device *dev)
  * Nothing of ours is on its way to the COW file any more, nor will be. It says that
  * before its place is anybody's.
  */
-static void rest_failed(struct dbd_device *dev)
+static int rest_failed(struct dbd_device *dev)
 {
 	int ret;
 
 	dbd_tracker_guard(&dev->tracker, dev->cow);
 	ret = dbd_tracker_disclaim(&dev->tracker, dev->cow);
-	if (ret && ret != -ESTALE)
+	if (ret == -ESTALE)
+		ret = 0;
+	if (ret && ret != dev->seal_error)
 		dbd_warn("datto%u: the COW file %s cannot be marked as lost: %d", dev->minor,
 			 dev->cow->path, ret);
+	dev->seal_error = ret;
 	if (dev->snap)
 		dbd_snap_quiesce(dev->snap);
-	dbd_tracker_guard(&dev->tracker, NULL);
+	/* What is still to be written there needs it. */
+	if (!ret)
+		dbd_tracker_guard(&dev->tracker, NULL);
+	return ret;
+}
+
+static void look_again(struct dbd_device *dev)
+{
+	queue_delayed_work(system_dfl_wq, &dev->settle, CONFIRM_DELAY + 1);
+}
+
+/* Until it is known: from then on, what is written past the driver shows. */
+static void confirm(struct dbd_device *dev)
+{
+	if (!time_after(jiffies, READ_ONCE(dev->tracker.last_write) + CONFIRM_DELAY)) {
+		look_again(dev);
+		return;
+	}
+	switch (dbd_tracker_confirm(&dev->tracker)) {
+	case 0:
+		break;
+	case -ESTALE:
+		dbd_warn("datto%u: %s was written while the map was saved, or past the driver: a reload will be refused",
+			 dev->minor, dev->path);
+		break;
+	default:
+		look_again(dev);
+	}
 }
 
 /* No writable mount. */
@@ -88,7 +119,8 @@ static void rest(struct dbd_device *dev)
 {
 	hold_module(dev, false);
 	if (READ_ONCE(dev->error)) {
-		rest_failed(dev);
+		if (rest_failed(dev))
+			look_again(dev);
 		return;
 	}
 	if (!dev->resting) {
@@ -101,6 +133,8 @@ static void rest(struct dbd_device *dev)
 	}
 	if (!dbd_tracker_sealed(&dev->tracker))
 		dbd_device_settle(dev);
+	else if (!READ_ONCE(dev->tracker.confirmed) && !dev->tracker.differs)
+		confirm(dev);
 }
 
 void dbd_device_unsealed(struct dbd_tracker *tracker)
@@ -129,8 +163,11 @@ void dbd_device_settle(struct dbd_device *dev)
 void dbd_device_settle_work(struct work_struct *work)
 {
 	struct dbd_device *dev = container_of(to_delayed_work(work), struct dbd_device, settle);
-	struct super_block *sb = dbd_origin_sb(dev->ref.bdev);
+	struct super_block *sb = NULL;
 
+	/* Else nobody has written since, nor mounted it for that. */
+	if (!dbd_tracker_sealed(&dev->tracker))
+		sb = dbd_origin_sb(dev->ref.bdev);
 	mutex_lock(&dev->lock);
 	if (!dev->dead)
 		dbd_device_follow(dev, sb);
@@ -232,14 +269,22 @@ void dbd_device_note_work(struct work_struct *work)
 }
 
 /*
- * Whether something failed because this task is being killed, as one may be whose mount took long:
- * the next call or mount tries again. Nothing that the task does for itself succeeds any more.
+ * Whether something failed for want of memory, or because this task is being killed, as one may be whose mount took
+ * long: the next call or mount tries again. Nothing that such a task does for itself succeeds any more.
  */
-static bool put_off(int ret)
+static bool can_put_off(int ret)
 {
 	/* -EFAULT: its memory, which the file system is asked with, has reached its limit. */
-	return (ret == -EINTR || ret == -ENOMEM || ret == -EFAULT) &&
-	       fatal_signal_pending(current);
+	return ret == -ENOMEM || ((ret == -EINTR || ret == -EFAULT) && fatal_signal_pending(current));
+}
+
+static bool put_off(const struct dbd_device *dev, int ret)
+{
+	if (!can_put_off(ret))
+		return false;
+	dbd_warn("datto%u: %s is mounted, but is taken up by the next command only: %d", dev->minor,
+		 dev->path, ret);
+	return true;
 }
 
 /* Dormant, and mounted again. A failed device as well: its file can be removed then. */
@@ -247,8 +292,10 @@ static void wake(struct dbd_device *dev, struct super_block *sb)
 {
 	int ret = cow_attach(dev->cow, sb);
 
-	if (put_off(ret))
+	if (put_off(dev, ret)) {
+		look_again(dev); /* should it be unmounted before that */
 		return;
+	}
 	if (ret) {
 		device_fail(dev, ret, "its COW file is not there as it was");
 		return;
@@ -335,11 +382,12 @@ static int take_up(struct dbd_device *dev, struct cow_loaded *loaded)
 	return ret;
 }
 
-/* The snapshot is over, or was lost in a crash, perhaps of this very step: its old blocks are worth nothing. */
-static void drop_old_blocks(struct dbd_device *dev)
+void dbd_device_drop_old_blocks(struct dbd_device *dev)
 {
-	int ret = cow_shrink(dev->cow);
+	int ret = 0;
 
+	if (dev->cow->fsize != dev->cow->layout.data_start << COW_BLOCK_SHIFT)
+		ret = cow_shrink(dev->cow);
 	if (ret)
 		dbd_warn("%s: cannot give the COW file's data area back: %d", dev->path, ret);
 }
@@ -409,7 +457,7 @@ static int resolve_record(struct dbd_device *dev, struct super_block *sb)
 	}
 	if (*dev->next)
 		ret = follow_record(dev, sb, dev->next, &next, &next_place);
-	if (put_off(ret)) {
+	if (can_put_off(ret)) {
 		cow_release(cow);
 		return ret;
 	}
@@ -471,7 +519,7 @@ static void verify(struct dbd_device *dev, struct super_block *sb)
 	if (READ_ONCE(dev->error))
 		return;
 	ret = find_file(dev, sb);
-	if (put_off(ret))
+	if (put_off(dev, ret))
 		return;
 	if (ret) {
 		device_fail(dev, ret, "its COW file cannot be found");
@@ -482,7 +530,7 @@ static void verify(struct dbd_device *dev, struct super_block *sb)
 	ret = dbd_device_check_size(dev, dev->cow->layout.device_bytes);
 	if (!ret)
 		ret = take_up(dev, &loaded);
-	if (put_off(ret) && !dev->taken) {
+	if (!dev->taken && put_off(dev, ret)) {
 		cow_detach(dev->cow);
 		return;
 	}
@@ -494,8 +542,8 @@ static void verify(struct dbd_device *dev, struct super_block *sb)
 	activate(dev);
 	log_mount(dev);
 	note(dev);
-	if (!dev->snapshot && dev->cow->fsize > dev->cow->layout.data_start << COW_BLOCK_SHIFT)
-		drop_old_blocks(dev);
+	if (!dev->snapshot)
+		dbd_device_drop_old_blocks(dev);
 	if (loaded.crashed)
 		after_crash(dev, &loaded);
 	dbd_info("datto%u: active: snapshot %llu of %s is taken up again", dev->minor,
@@ -513,8 +561,11 @@ void dbd_device_follow(struct dbd_device *dev, struct super_block *sb)
 		WRITE_ONCE(dev->active, false);
 	}
 	/* Finding the file's place needs an address space, and not to be killed meanwhile: see put_off(). */
-	if (writable && (!current->mm || fatal_signal_pending(current)))
+	if (writable && (!current->mm || fatal_signal_pending(current))) {
+		if (!dev->unverified)
+			look_again(dev);
 		return;
+	}
 	if (dev->unverified) {
 		if (writable)
 			verify(dev, sb);

@@ -122,9 +122,10 @@ static void missed_write(struct dbd_target *target, struct bio *bio, sector_t fi
 		WRITE_ONCE(t->overwritten, true);
 		queue_work(t->wq, &t->open_work);
 	}
-	if (READ_ONCE(t->closed))
+	if (READ_ONCE(t->closed)) {
+		WRITE_ONCE(t->confirmed, false); /* this is what differs from it then */
 		queue_work(t->wq, &t->open_work);
-	else if (track->log)
+	} else if (track->log)
 		dbd_intent_want(track->log, b, end - b);
 }
 
@@ -281,6 +282,7 @@ static void tracker_disown(struct dbd_tracker *t)
 	tracker_fail(t, -ESTALE, overwritten);
 	/* If its header is not, that must not be believed any more. */
 	cow_track_unlog(t->cow, t->target.bdev);
+	t->disclaimed = true; /* as far as that can be: from here on the place is theirs */
 	stop_log(t);
 	if (snap)
 		dbd_snap_quiesce(snap);
@@ -301,7 +303,16 @@ static int take_seal_back(struct dbd_tracker *t)
 	if (!t->sealed)
 		return 0;
 	WRITE_ONCE(t->sealed, false);
-	ret = cow_track_unseal(t->cow, t->target.bdev);
+	/* Nothing has passed since: what differs was written by other ways. */
+	if (READ_ONCE(t->guard) && READ_ONCE(t->confirmed) &&
+	    cow_track_check_rest(t->cow, t->target.bdev) == -ESTALE) {
+		tracker_fail(t, -ESTALE, "its file system was written past the driver while it was not mounted");
+		WRITE_ONCE(t->map_lost, true);
+		ret = cow_track_unlog(t->cow, t->target.bdev);
+		stop_log(t);
+	} else {
+		ret = cow_track_unseal(t->cow, t->target.bdev);
+	}
 	if (ret)
 		tracker_fail(t, ret, "cannot mark its COW file as in use");
 	if (t->unsealed)
@@ -439,9 +450,33 @@ int dbd_tracker_seal(struct dbd_tracker *t, struct cow_file *cow)
 		return ret;
 	}
 	t->disclaimed = false;
+	if (!t->sealed) {
+		WRITE_ONCE(t->confirmed, false);
+		t->differs = false;
+		/* One that was held may have been sent just before. */
+		WRITE_ONCE(t->last_write, jiffies);
+	}
 	WRITE_ONCE(t->sealed, true);
 	mutex_unlock(&t->gate_lock);
 	return 0;
+}
+
+int dbd_tracker_confirm(struct dbd_tracker *t)
+{
+	int ret = 0;
+
+	mutex_lock(&t->gate_lock);
+	if (t->sealed && READ_ONCE(t->guard)) {
+		/* First, since a write that cannot be held may say otherwise meanwhile. */
+		WRITE_ONCE(t->confirmed, true);
+		smp_mb(); /* before what is read; missed_write() stores before its write is sent */
+		ret = cow_track_check_rest(t->cow, t->target.bdev);
+		if (ret)
+			WRITE_ONCE(t->confirmed, false);
+		t->differs = ret == -ESTALE;
+	}
+	mutex_unlock(&t->gate_lock);
+	return ret;
 }
 
 int dbd_tracker_unseal(struct dbd_tracker *t)
@@ -456,15 +491,19 @@ int dbd_tracker_unseal(struct dbd_tracker *t)
 
 int dbd_tracker_disclaim(struct dbd_tracker *t, struct cow_file *cow)
 {
-	int ret;
+	int ret = 0;
 
-	if (t->disclaimed)
-		return 0;
-	ret = dbd_tracker_unseal(t);
-	if (!ret)
-		ret = cow_track_unlog(cow, t->target.bdev);
-	stop_log(t);
-	t->disclaimed = !ret;
+	/* With the gate's lock: others' writes to its place are let pass under that. */
+	mutex_lock(&t->gate_lock);
+	if (!t->disclaimed)
+		ret = gate_open(t);
+	if (!t->disclaimed) {
+		if (!ret)
+			ret = cow_track_unlog(cow, t->target.bdev);
+		stop_log(t);
+		t->disclaimed = !ret;
+	}
+	mutex_unlock(&t->gate_lock);
 	return ret;
 }
 

@@ -42,6 +42,9 @@ struct dbd_track {
  * @held: writes held by the gate
  * @gate_lock: who closes or opens the gate; guards @sealed and @cow
  * @sealed: @cow says on disk that it is complete; @closed then
+ * @confirmed: what it says of the device is so, with all ended that was let through before
+ * @differs: what it says is not so
+ * @map_lost: changes are in no map: somebody has written past this
  * @cow: what was sealed, or is guarded
  * @guard: extents of the COW file that nobody else may write, or NULL: the
  *	file system looks after them. RCU
@@ -67,6 +70,9 @@ struct dbd_tracker {
 	struct bio_list held;
 	struct mutex gate_lock;
 	bool sealed;
+	bool confirmed;
+	bool differs;
+	bool map_lost;
 	struct cow_file *cow;
 	const struct cow_extents *guard;
 	bool overwritten;
@@ -132,6 +138,11 @@ void dbd_tracker_open(struct dbd_tracker *t);
  * context; no file system is touched, I/O is raw.
  */
 int dbd_tracker_seal(struct dbd_tracker *t, struct cow_file *cow);
+/*
+ * Some time after the last write: what was on its way when the seal was made has ended. Whether the seal tells of
+ * the device as it is. -ESTALE: not; a reload will say so. Process context, as above.
+ */
+int dbd_tracker_confirm(struct dbd_tracker *t);
 /* Takes the seal back, on disk first; nothing to do when there is none. */
 int dbd_tracker_unseal(struct dbd_tracker *t);
 /*

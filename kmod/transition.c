@@ -66,9 +66,7 @@ static int end_snapshot(struct dbd_device *dev)
 		goto put_sb;
 	}
 	stop_snapshot(dev, track);
-	ret = cow_shrink(dev->cow);
-	if (ret)
-		dbd_warn("%s: cannot give the COW file's data area back: %d", dev->path, ret);
+	dbd_device_drop_old_blocks(dev);
 	ret = 0;
 put_sb:
 	deactivate_super(sb);
@@ -106,6 +104,10 @@ int dbd_force_inc_locked(unsigned int minor)
 	error = READ_ONCE(dev->error);
 	if (!error) {
 		dbd_refuse("the device has not failed: nothing is to be forced");
+		goto done;
+	}
+	if (READ_ONCE(dev->tracker.map_lost)) {
+		dbd_refuse("what has changed is not known any more");
 		goto done;
 	}
 	ret = dev->snapshot ? end_snapshot(dev) : 0;
@@ -291,6 +293,7 @@ int dbd_transition_snap_locked(const char *cow_path, u64 size, unsigned int mino
 	ret = dbd_device_check_size(dev, bdev_nr_bytes(dev->ref.bdev));
 	if (ret)
 		goto put_sb;
+	dbd_device_drop_old_blocks(dev);
 	cow = cow_create(cow_path, sb, dev->ref.bdev, size ?: dev->cow->asked, &file);
 	if (IS_ERR(cow)) {
 		ret = PTR_ERR(cow);
