@@ -163,14 +163,13 @@ out:
  * Files of ext2 and ext3 cannot be preallocated: zeros, written, take the blocks
  * as well. They are on disk when this returns.
  */
-static int write_zeros(struct file *file, u64 size)
+static int write_zeros(struct file *file, u64 pos, u64 end)
 {
 	void *zeros = kvzalloc(ZEROS_AT_ONCE, GFP_KERNEL);
-	u64 pos;
 	int ret = zeros ? 0 : -ENOMEM;
 
-	for (pos = 0; !ret && pos < size; pos += ZEROS_AT_ONCE) {
-		ret = cow_file_write(file, zeros, min(size - pos, (u64)ZEROS_AT_ONCE), pos);
+	for (; !ret && pos < end; pos += ZEROS_AT_ONCE) {
+		ret = cow_file_write(file, zeros, min(end - pos, (u64)ZEROS_AT_ONCE), pos);
 		if (!ret && fatal_signal_pending(current))
 			ret = -EINTR;
 	}
@@ -178,11 +177,18 @@ static int write_zeros(struct file *file, u64 size)
 	return ret;
 }
 
-static int allocate(struct file *file, u64 size)
+/*
+ * Log and map are written raw while the file system may write the index before them, at whose end ext4 zeroes
+ * some blocks more, as long as they are not written yet as far as it knows.
+ */
+static int allocate(struct file *file, const struct cow_layout *l, u64 size)
 {
 	int ret = vfs_fallocate(file, 0, 0, size);
 
-	return ret == -EOPNOTSUPP ? write_zeros(file, size) : ret;
+	if (ret == -EOPNOTSUPP)
+		return write_zeros(file, 0, size);
+	return ret ?: write_zeros(file, min(l->data_offset, size),
+				  min(l->data_start << COW_BLOCK_SHIFT, size));
 }
 
 static int fill_file(struct cow_file *cow, struct file *file, struct super_block *sb,
@@ -199,7 +205,7 @@ static int fill_file(struct cow_file *cow, struct file *file, struct super_block
 		dbd_err("the COW file %s was removed while it was set up", cow->path);
 		return -EAGAIN;
 	}
-	ret = allocate(file, cow->fsize);
+	ret = allocate(file, &cow->layout, cow->fsize);
 	if (!ret)
 		ret = vfs_fsync(file, 0);
 	cow->mount_logged = !ret;

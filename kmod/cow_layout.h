@@ -60,7 +60,7 @@ struct cow_header {
 #define COW_TRACK_CLEAN (1u << 0) /* map, and index of a snapshot, are complete */
 #define COW_TRACK_SNAPSHOT (1u << 1) /* else incremental */
 #define COW_TRACK_LOG (1u << 2) /* map and the log's regions together are complete */
-#define COW_TRACK_PENDING (1u << 3) /* the predecessor is not finished yet: that one counts */
+#define COW_TRACK_PENDING (1u << 3) /* not completed yet: the predecessor counts, if there is one */
 
 struct cow_track_header {
 	__le64 magic;

@@ -320,7 +320,11 @@ static int start_unverified(struct dbd_device *dev)
 	if (!track)
 		goto free_snap;
 	dbd_tracker_start(&dev->tracker, track);
-	dbd_target_drain(&dev->tracker.target, MAX_SCHEDULE_TIMEOUT);
+	ret = dbd_device_drain(dev);
+	if (ret) {
+		dbd_device_stop(dev);
+		return ret;
+	}
 	ret = dbd_mount_mark_trace(dev->ref.bdev, dev->cow->block, &dev->origin.mount);
 	dbd_tracker_await_mark(&dev->tracker, dev->origin.mount.log_start,
 			       dev->origin.mount.log_nr);
@@ -335,6 +339,22 @@ free_map:
 	dbd_map_free(dev->map);
 destroy_tracker:
 	dbd_tracker_destroy(&dev->tracker);
+	return ret;
+}
+
+/* Whether something may have passed unseen, before the writes are followed or before the marks were read. */
+static int check_still(struct dbd_device *dev, bool mounted)
+{
+	struct super_block *sb;
+	int ret;
+
+	if (!mounted)
+		return dbd_bdev_claimed(dev->ref.bdev) ?
+			       dbd_device_refuse(dev, -EBUSY, "it is being mounted, checked or used otherwise") : 0;
+	sb = dbd_origin_sb(dev->ref.bdev);
+	ret = sb ? check_reload(dev, sb) : 0;
+	if (sb)
+		deactivate_super(sb);
 	return ret;
 }
 
@@ -371,9 +391,8 @@ static int reload_locked(const char *bdev, const char *cow, const char *next, u6
 	ret = start_unverified(dev);
 	if (ret)
 		goto release_cow;
-	/* Some of a recovery may have passed unseen, before this or before the marks were read. */
-	if (!mounted && dbd_bdev_claimed(dev->ref.bdev)) {
-		ret = dbd_device_refuse(dev, -EBUSY, "it is being mounted, checked or used otherwise");
+	ret = check_still(dev, mounted);
+	if (ret) {
 		dbd_device_stop(dev);
 		goto release_cow;
 	}

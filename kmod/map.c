@@ -8,7 +8,7 @@
 #include <linux/gfp.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "map.h"
@@ -26,7 +26,10 @@ struct dbd_map *dbd_map_alloc(u64 nr_blocks)
 	map->nr_blocks = nr_blocks;
 	map->nr_pages = nr_pages;
 	for (i = 0; i < nr_pages; i++) {
-		map->pages[i] = (unsigned long *)get_zeroed_page(GFP_KERNEL | __GFP_NOWARN);
+		/* Nobody else is to be killed for it. */
+		if (!fatal_signal_pending(current))
+			map->pages[i] = (unsigned long *)get_zeroed_page(GFP_KERNEL | __GFP_NOWARN |
+									 __GFP_RETRY_MAYFAIL);
 		if (!map->pages[i]) {
 			dbd_map_free(map);
 			return NULL;

@@ -33,6 +33,8 @@ static int check_origin(struct dbd_device *dev, struct super_block *sb)
 		return dbd_device_refuse(dev, -EOPNOTSUPP, "ext2 writes it past the block layer (rw_page)");
 	if (sb->s_flags & SB_INLINECRYPT)
 		return dbd_device_refuse(dev, -EOPNOTSUPP, "its writes are encrypted below the file system (inlinecrypt): they cannot be held");
+	if (sb->s_blocksize > PAGE_SIZE)
+		return dbd_device_refuse(dev, -EOPNOTSUPP, "its file system has blocks larger than a page of memory");
 	if (dbd_sb_frozen(sb))
 		return dbd_device_refuse(dev, -EBUSY, "its file system is frozen");
 	return dbd_device_check(dev);
@@ -116,7 +118,7 @@ static int newcomer_prepare(struct newcomer *n, const struct dbd_member *m)
 	ret = dbd_device_check_size(dev, cow->layout.device_bytes);
 	if (ret)
 		goto destroy_tracker;
-	ret = dbd_parts_make(dev, cow, dev->cache, 0, &n->parts);
+	ret = dbd_parts_make(dev, cow, dev->cache, COW_TRACK_PENDING, &n->parts);
 	if (ret)
 		goto destroy_tracker;
 	cow_set_owner(cow, dev, dbd_device_unmounted);
@@ -160,6 +162,8 @@ static void newcomer_drop(struct newcomer *n)
 		mutex_unlock(&n->dev->lock);
 	}
 	if (n->started) {
+		/* Should a crash bring its name back. */
+		dbd_tracker_disclaim(&n->dev->tracker, n->cow);
 		dbd_device_stop(n->dev);
 		cow_remove(n->cow);
 	} else if (n->cow) {

@@ -1,6 +1,7 @@
 # After a power cut another system mounts the file system, writes next to nothing, only replays the journal, or logs much, and
 # does not unmount it in order either: the reload is refused, and says why.
 # fs: ext4 xfs
+# slow: xfs
 # disks: 320M
 # boots: 5
 # power: cut

@@ -1,5 +1,6 @@
 # The snapshot does not change while its origin is being overwritten in every way there is.
 # fs: ext4 xfs
+# slow: xfs
 # timeout: 200
 
 random_file $MNT/a 48

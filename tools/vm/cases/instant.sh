@@ -1,6 +1,7 @@
 # The snapshot is the state at one instant: a program writes in a fixed order without a pause, and the
 # snapshot holds all that it wrote up to some write and nothing of a later one.
 # fs: ext4 xfs
+# slow: xfs
 # timeout: 200
 
 SLOTS=2000

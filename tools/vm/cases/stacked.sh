@@ -2,6 +2,7 @@
 # snapshot.
 # disks: 512M 512M
 # fs: ext4 xfs
+# slow: xfs
 
 check() {
 	local origin=$1 mnt=$2
