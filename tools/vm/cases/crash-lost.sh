@@ -1,7 +1,7 @@
 # A COW file that was not taken up, or that has no log any more, is not believed after the next crash either, however much
 # the file system has logged since: boots in which the reload is refused, or is without a log, end with a power cut.
 # fs: ext4 xfs
-# slow: ext4
+# slow: yes
 # disks: 320M
 # boots: 4
 # power: cut
