@@ -1,29 +1,19 @@
 /** The whole of an update, in its order: check, mark, copy, sync, check again, record, unmark. */
 
 import type { FileHandle } from 'node:fs/promises';
-import { getSystemErrorMap } from 'node:util';
 import { systemErrorText } from '@dbd/cli-kit';
 import { BLOCK_SIZE, formatUuid } from '@dbd/cow-format';
 import type { Datto } from '@dbd/ioctl';
 import { type CopyProgress, copyBinding } from './binding.js';
 import { type CopyJob, type Fault, runCopy } from './copy.js';
-import { type CowFile, openCowFiles } from './cow-files.js';
+import type { CowFile } from './cow-files.js';
 import { UpdateError } from './error.js';
 import { faultText } from './fault-text.js';
-import { type Image, inspectImage, openImage } from './image.js';
 import { halfwayIdentityOf } from './image-identity.js';
-import { Journal, type JournalState, type RunState, readJournal } from './journal.js';
-import { isWhole, type Manifest, prepareManifest } from './manifest.js';
+import { Journal, type JournalState, type RunState } from './journal.js';
 import { ownBlocks } from './own-blocks.js';
-import { type Plan, planRun } from './plan.js';
-import {
-  checkSnapshot,
-  locateSnapshot,
-  openSnapshot,
-  type Snapshot,
-  type SnapshotNode,
-} from './snapshot.js';
-import { stateFiles } from './state-files.js';
+import { prepare, type Scene } from './prepare.js';
+import { checkSnapshot, type SnapshotNode } from './snapshot.js';
 
 export interface UpdateRequest {
   /** /dev/datto<minor>. */
@@ -92,20 +82,6 @@ export interface UpdateReport extends UpdateStart {
 
 const CHECKPOINT_MS = 30_000;
 
-/** All that is open and known once everything is checked. */
-interface Scene {
-  readonly node: SnapshotNode;
-  readonly snapshot: Snapshot;
-  readonly from: FileHandle;
-  readonly cows: readonly CowFile[];
-  readonly image: Image;
-  /** Absent in a dry run that would create it. */
-  readonly to: FileHandle | undefined;
-  readonly plan: Plan;
-  readonly paths: { readonly journal: string; readonly manifest: string };
-  readonly manifest: Manifest;
-}
-
 /**
  * Makes an image that equals an earlier snapshot equal this one. Nothing is written before all is
  * checked; on return all is on the disk. Until then a journal beside the image says that it is half
@@ -140,104 +116,6 @@ export async function updateImage(
   } finally {
     await Promise.allSettled(handles.map((handle) => handle.close()));
   }
-}
-
-async function prepare(
-  request: UpdateRequest,
-  tools: UpdateTools,
-  handles: FileHandle[],
-): Promise<Scene> {
-  const { snapshotDevice, cowFiles, imageFile, full = false, resize = false } = request;
-  const keep = (handle: FileHandle) => {
-    handles.push(handle);
-    return handle;
-  };
-  const node = await (tools.locate ?? locateSnapshot)(snapshotDevice);
-  // Open before it is asked about: while it is open, the driver keeps the snapshot.
-  const from = keep(await openSnapshot(node, snapshotDevice));
-  const snapshot = await checkSnapshot(tools.datto, snapshotDevice, node.minor);
-  const cows = await openCowFiles(cowFiles, snapshot, tools, keep);
-  const image = await inspectImage(tools.datto, imageFile, {
-    ...snapshot,
-    snapshotDevice,
-    cowFiles,
-    full,
-    resize,
-  });
-  const paths = stateFiles(image, imageFile, request.stateDirectory);
-  const created = image.bytes === undefined || (full && image.bytes === 0);
-  const make = image.bytes !== undefined || !request.dryRun;
-  const to = make ? keep(await openImage(image)) : undefined;
-  if (to !== undefined) await takeLock(to, image, imageFile);
-  const base = cows[0]?.header.seqid ?? 0n;
-  let earlier = await readJournal(paths.journal);
-  const intact =
-    to !== undefined &&
-    earlier !== undefined &&
-    earlier.image !== '' &&
-    earlier.image === (await halfwayIdentityOf(to, image.kind, earlier).catch(() => undefined));
-  // Put back with its manifest, which is that of a whole image.
-  const replaced = to !== undefined && earlier !== undefined && !intact && !full;
-  if (replaced && (await isWhole(to, image.kind, paths.manifest))) earlier = undefined;
-  const plan = planRun(
-    imageFile,
-    {
-      mode: full ? 'full' : 'update',
-      uuid: formatUuid(snapshot.uuid),
-      base,
-      target: snapshot.seqid,
-      deviceBytes: snapshot.bytes,
-      kept: keptBlocks(image, snapshot),
-      created,
-      intact,
-    },
-    earlier,
-  );
-  if (plan.halfway && !intact) {
-    const taken = full
-      ? ''
-      : `, and taken to be of snapshot ${plan.state.base}, or between that and ${earlier?.target}. If it ` +
-        'is not, make a full copy (--full)';
-    tools.onNote?.(
-      `the image ${imageFile} was replaced, or written, since its journal was: it is copied from the beginning${taken}`,
-    );
-  }
-  const manifest = await prepareManifest(to, {
-    path: paths.manifest,
-    name: imageFile,
-    kind: image.kind,
-    plan,
-    base,
-    anew: created,
-    checksum: request.checksum ?? false,
-    tools,
-    onNote: tools.onNote,
-  });
-  return { node, snapshot, from, cows, image, to, plan, paths, manifest };
-}
-
-/** A last partial block counts when the image ends where the device does. */
-function keptBlocks({ bytes = 0 }: Image, snapshot: Snapshot): number {
-  return bytes >= snapshot.bytes ? Math.ceil(bytes / BLOCK_SIZE) : Math.floor(bytes / BLOCK_SIZE);
-}
-
-async function takeLock(handle: FileHandle, { kind, bytes }: Image, path: string): Promise<void> {
-  const errno = copyBinding().lock(handle.fd);
-  const [name, text] = getSystemErrorMap().get(-errno) ?? [];
-  const reason =
-    errno === 0
-      ? // What was looked at before may have been in the hands of a run that is over now.
-        kind === 'file' && (await handle.stat()).size !== (bytes ?? 0)
-        ? 'another program writes it'
-        : undefined
-      : name === 'EAGAIN'
-        ? 'another program has locked it'
-        : `it cannot be locked: ${name}: ${text}`;
-  if (reason === undefined) return;
-  throw new UpdateError(
-    'ERR_UPDATE_BUSY',
-    `cannot update the image ${path}: ${reason}. Wait until the other run is over.`,
-  );
 }
 
 /** With what the image is known by while it is so. */
