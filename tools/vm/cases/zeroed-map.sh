@@ -6,8 +6,8 @@
 
 load_module intent_idle_seconds=1
 make_fs $DISK1 -b 4096
-mount_fs $DISK1 $MNT
-mount -o remount,nodelalloc $MNT
+mkdir -p $MNT
+mount -t ext4 -o nodelalloc $DISK1 $MNT
 expect_ok dattoctl setup $DISK1 $MNT/cow1 0 64
 expect_ok dattoctl trans-inc 0
 filefrag -v $MNT/cow1
