@@ -48,7 +48,7 @@ static void divert(struct dbd_target *t, struct bio *bio)
 	 */
 	bio->bi_opf &= ~REQ_NOWAIT;
 	bio_clear_polled(bio);
-	/* Also what jbd2 writes for others, or, before 5.18, without saying so. A commit may be waited for. */
+	/* Also what jbd2 writes for others, or, as on 5.10, without saying so. A commit may be waited for. */
 	if (current->flags & PF_KTHREAD && !strncmp(current->comm, "jbd2/", 5))
 		bio->bi_opf |= REQ_META;
 	atomic_inc(&t->nr_diverted);

@@ -54,7 +54,7 @@ struct dbd_track {
  * @marked: there was a write to them
  * @watch, @watched, @watch_last: see dbd_tracker_watch(); sectors written of those since the
  *	last call, and when, in jiffies
- * @disclaimed: its COW file cannot be taken up any more; the device's lock
+ * @disclaimed: its COW file cannot be taken up any more; @gate_lock
  * @unsealed: called when the first write has taken a seal back; may be NULL
  * @wq: where the gate is opened
  * @open_work: opens it
